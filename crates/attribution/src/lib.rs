@@ -1,0 +1,21 @@
+//! Which subject and which field is in these bytes: bytes in, values out; no sockets, no clock.
+//!
+//! Step 1 of four, origin: a RowDescription names table and column of plain columns, a [`Catalogue`] says
+//! which of them are protected, a [`RowPlan`] reads keys and fields out of each DataRow. [`statement`]
+//! normalises SQL texts and reads from them what the gateway must know.
+
+mod catalogue;
+mod relation_facts;
+pub mod row_description;
+mod row_plan;
+pub mod statement;
+mod subject_spec;
+pub mod view_query;
+
+pub use catalogue::{Catalogue, CatalogueProblem};
+pub use relation_facts::{
+    COLUMNS_SQL, DEPENDENCIES_SQL, INHERITS_SQL, RELATIONS_SQL, RelationFacts, VIEWS_SQL,
+};
+pub use row_description::ColumnDescription;
+pub use row_plan::{PlanOutcome, RowError, RowPlan};
+pub use subject_spec::{FieldNames, FieldNamesError, RelatedSpec, RelationName, SubjectSpec};

@@ -1,0 +1,265 @@
+//! Reads a spool back, also while it is being written.
+
+use std::io;
+use std::path::Path;
+
+use crate::bytes::FormatError;
+use crate::decode::{Decoder, Entry};
+use crate::disk::{Directory, Files, file_name};
+use crate::frame::{FRAME_HEAD_LEN, FileFacts, HEADER_LEN, HeaderError, body_len, body_matches};
+
+/// Why a spool cannot be read on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The disk refused.
+    #[error("cannot read spool file `{}`", file_name(*seq))]
+    Disk {
+        /// Which file; 0 for the directory.
+        seq: u64,
+        /// What the disk said.
+        source: io::Error,
+    },
+    /// A header is unusable.
+    #[error("cannot use spool file `{}`", file_name(*seq))]
+    Header {
+        /// Which file.
+        seq: u64,
+        /// Why.
+        source: HeaderError,
+    },
+    /// A frame is damaged though later ones were written after it was durable.
+    #[error("spool file `{}` is damaged at byte {offset}", file_name(*seq))]
+    Damaged {
+        /// Which file.
+        seq: u64,
+        /// Where the frame begins.
+        offset: u64,
+    },
+    /// A frame is whole but says what the format does not allow.
+    #[error("spool file `{}` has a malformed record in the frame at byte {offset}", file_name(*seq))]
+    Malformed {
+        /// Which file.
+        seq: u64,
+        /// Where the frame begins.
+        offset: u64,
+        /// Why.
+        source: FormatError,
+    },
+    /// A file between two others is gone.
+    #[error("spool file `{}` is missing", file_name(*seq))]
+    Missing {
+        /// Which file.
+        seq: u64,
+    },
+}
+
+/// Entries in order, across files. Ends at the last whole frame; asked again later it goes on with what has
+/// been written since. Holds one frame (at most 16 MiB) and the dictionaries of one file.
+pub struct SpoolReader<F: Files = Directory> {
+    files: F,
+    seq: Option<u64>,
+    facts: Option<FileFacts>,
+    decoder: Decoder,
+    offset: u64,
+    frame: Vec<u8>,
+    /// Bytes of the frame's body already decoded.
+    used: usize,
+    frame_at: u64,
+}
+
+impl SpoolReader<Directory> {
+    /// Opens the spool in `dir` at its first entry.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn open(dir: &Path) -> Result<SpoolReader, ReadError> {
+        SpoolReader::open_on(Directory::new(dir))
+    }
+}
+
+impl<F: Files> SpoolReader<F> {
+    /// Opens any files as a spool.
+    ///
+    /// # Errors
+    /// The list of files cannot be read.
+    pub fn open_on(files: F) -> Result<SpoolReader<F>, ReadError> {
+        files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
+        Ok(SpoolReader {
+            files,
+            seq: None,
+            facts: None,
+            decoder: Decoder::new(0, Default::default()),
+            offset: 0,
+            frame: Vec::new(),
+            used: 0,
+            frame_at: 0,
+        })
+    }
+
+    /// Starts at file `seq` instead of the first.
+    pub(crate) fn start_at(&mut self, seq: u64) {
+        self.seq = Some(seq);
+        self.facts = None;
+    }
+
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) fn files(&self) -> &F {
+        &self.files
+    }
+
+    /// Returns the next entry, `None` if no further one is complete yet.
+    ///
+    /// # Errors
+    /// The spool is damaged before its end, or the disk fails. Asked again, it gives the same error.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
+        loop {
+            let mut body = self.frame.get(self.used..).unwrap_or_default();
+            let entry = self.decoder.next_entry(&mut body).map_err(|source| ReadError::Malformed {
+                seq: self.seq.unwrap_or_default(),
+                offset: self.frame_at,
+                source,
+            })?;
+            self.used = self.frame.len() - body.len();
+            if entry.is_some() {
+                return Ok(entry);
+            }
+            if !self.next_frame()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads the next whole frame; `false` if there is none yet.
+    fn next_frame(&mut self) -> Result<bool, ReadError> {
+        loop {
+            let Some(facts) = self.open_file()? else { return Ok(false) };
+            if self.read_frame(&facts)? {
+                return Ok(true);
+            }
+            // No more here. If a later file exists, this one was complete before: look once more.
+            let files = self.files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
+            let Some(next) = files.into_iter().find(|seq| *seq > facts.seq) else { return Ok(false) };
+            if self.read_frame(&facts)? {
+                return Ok(true);
+            }
+            if !self.rest_is_empty(facts.seq)? {
+                return Err(ReadError::Damaged { seq: facts.seq, offset: self.offset });
+            }
+            if next != facts.seq + 1 {
+                return Err(ReadError::Missing { seq: facts.seq + 1 });
+            }
+            self.start_at(next);
+        }
+    }
+
+    /// Returns the facts of the file being read, opening it if needed.
+    fn open_file(&mut self) -> Result<Option<FileFacts>, ReadError> {
+        if let Some(facts) = self.facts {
+            return Ok(Some(facts));
+        }
+        let first = match self.seq {
+            Some(seq) => Some(seq),
+            None => self.files.list().map_err(|source| ReadError::Disk { seq: 0, source })?.first().copied(),
+        };
+        let Some(seq) = first else { return Ok(None) };
+        let facts = read_facts(&self.files, seq)?;
+        (self.seq, self.facts) = (Some(seq), Some(facts));
+        self.decoder = Decoder::new(facts.first_no, facts.base_time);
+        self.offset = HEADER_LEN as u64;
+        self.frame.clear();
+        self.used = 0;
+        Ok(Some(facts))
+    }
+
+    fn read_frame(&mut self, facts: &FileFacts) -> Result<bool, ReadError> {
+        let seq = facts.seq;
+        let disk = |source| ReadError::Disk { seq, source };
+        let mut head = [0; FRAME_HEAD_LEN];
+        if self.files.read_at(seq, self.offset, &mut head).map_err(disk)? < FRAME_HEAD_LEN {
+            return Ok(false);
+        }
+        let Some(len) = body_len(facts.salt, self.offset, &head) else { return Ok(false) };
+        self.frame.resize(len, 0);
+        self.used = len;
+        let whole = self.files.read_at(seq, self.offset + FRAME_HEAD_LEN as u64, &mut self.frame);
+        if whole.map_err(disk)? < len || !body_matches(facts.salt, self.offset, &head, &self.frame) {
+            return Ok(false);
+        }
+        self.used = 0;
+        self.frame_at = self.offset;
+        self.offset += (FRAME_HEAD_LEN + len) as u64;
+        Ok(true)
+    }
+
+    /// Returns whether only zeros follow in a file.
+    fn rest_is_empty(&self, seq: u64) -> Result<bool, ReadError> {
+        let mut buffer = vec![0; 64 << 10];
+        let mut at = self.offset;
+        loop {
+            let n =
+                self.files.read_at(seq, at, &mut buffer).map_err(|source| ReadError::Disk { seq, source })?;
+            let read = buffer.get(..n).unwrap_or_default();
+            if read.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            if n < buffer.len() {
+                return Ok(true);
+            }
+            at += n as u64;
+        }
+    }
+}
+
+impl<F: Files> Iterator for SpoolReader<F> {
+    type Item = Result<Entry, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_entry().transpose()
+    }
+}
+
+impl<F: Files> std::fmt::Debug for SpoolReader<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SpoolReader")
+            .field("seq", &self.seq)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the bytes a spool takes: headers and whole frames of all its files. What is allocated ahead of use
+/// is not counted. Reads every file; 0 for an empty directory.
+///
+/// # Errors
+/// The spool is damaged before its end, or the disk fails.
+pub fn spool_bytes(dir: &Path) -> Result<u64, ReadError> {
+    let mut reader = SpoolReader::open(dir)?;
+    let (mut earlier, mut seq, mut end) = (0, None, 0);
+    loop {
+        let more = reader.next_frame()?;
+        if reader.seq != seq {
+            (earlier, seq) = (earlier + end, reader.seq);
+        }
+        end = reader.offset;
+        if !more {
+            return Ok(earlier + end);
+        }
+    }
+}
+
+/// Reads the header of a file.
+pub(crate) fn read_facts<F: Files + ?Sized>(files: &F, seq: u64) -> Result<FileFacts, ReadError> {
+    let mut header = [0; HEADER_LEN];
+    let n = files.read_at(seq, 0, &mut header).map_err(|source| ReadError::Disk { seq, source })?;
+    let facts = FileFacts::decode(header.get(..n).unwrap_or_default());
+    let facts = facts.map_err(|source| ReadError::Header { seq, source })?;
+    if facts.seq == seq { Ok(facts) } else { Err(ReadError::Header { seq, source: HeaderError::Damaged }) }
+}

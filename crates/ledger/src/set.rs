@@ -1,0 +1,164 @@
+//! Sets of keys near their entropy: runs, Rice-coded gaps, varint gaps, front-coded strings.
+
+mod bits;
+mod ints;
+mod keys;
+
+use crate::bytes::{Cursor, FormatError, put_varint};
+use ints::{read_gaps, read_rice, read_runs};
+use keys::{read_texts, read_uuids};
+
+pub(crate) use ints::put_ints;
+pub(crate) use keys::{TEXT_BYTES_MAX, put_texts, put_uuids};
+
+/// Greatest number of subjects one entry may hold; bounds a reader's memory (16 MiB for uuid keys).
+pub const SUBJECTS_MAX: usize = 1 << 20;
+
+pub(crate) const INT_ONE: u8 = 0x01;
+pub(crate) const INT_RUNS: u8 = 0x02;
+pub(crate) const INT_RICE: u8 = 0x03;
+pub(crate) const INT_GAPS: u8 = 0x04;
+pub(crate) const UUID_PLAIN: u8 = 0x08;
+pub(crate) const UUID_FRONT: u8 = 0x09;
+pub(crate) const TEXT_FRONT: u8 = 0x0c;
+pub(crate) const ROWS: u8 = 0x10;
+
+/// The subjects of one set, rising, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subjects {
+    /// smallint, integer or bigint keys.
+    Ints(Vec<i64>),
+    /// uuid keys.
+    Uuids(Vec<u128>),
+    /// Keys of other types, the bytes the server sent.
+    Texts(Vec<Box<[u8]>>),
+    /// Rows of which no subject is known.
+    Unattributed {
+        /// How many rows.
+        rows: u32,
+    },
+}
+
+impl Subjects {
+    /// Returns the number of subjects; 0 for unattributed rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Subjects::Ints(keys) => keys.len(),
+            Subjects::Uuids(keys) => keys.len(),
+            Subjects::Texts(keys) => keys.len(),
+            Subjects::Unattributed { .. } => 0,
+        }
+    }
+
+    /// Returns whether no subject is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Writes a count of unattributed rows.
+pub(crate) fn put_rows(out: &mut Vec<u8>, rows: u32) {
+    out.push(ROWS);
+    put_varint(out, u64::from(rows));
+}
+
+/// Reads one set written by the functions above.
+///
+/// * `room`: how many more subjects the entry may hold.
+pub(crate) fn read_set(bytes: &[u8], room: usize) -> Result<Subjects, FormatError> {
+    let mut cursor = Cursor(bytes);
+    let subjects = match cursor.byte()? {
+        INT_ONE => Subjects::Ints(vec![cursor.signed()?]),
+        INT_RUNS => Subjects::Ints(read_runs(&mut cursor, room)?),
+        INT_RICE => Subjects::Ints(read_rice(&mut cursor, room)?),
+        INT_GAPS => Subjects::Ints(read_gaps(&mut cursor, room)?),
+        tag @ (UUID_PLAIN | UUID_FRONT) => Subjects::Uuids(read_uuids(&mut cursor, tag, room)?),
+        TEXT_FRONT => Subjects::Texts(read_texts(&mut cursor, room)?),
+        ROWS => Subjects::Unattributed {
+            rows: u32::try_from(cursor.varint()?).map_err(|_| FormatError::Range("rows"))?,
+        },
+        tag => return Err(FormatError::Tag(tag)),
+    };
+    cursor.finish()?;
+    if subjects.len() > room { Err(FormatError::Many(SUBJECTS_MAX)) } else { Ok(subjects) }
+}
+
+/// Reads the count of a set: at least `min`, within the room left.
+fn read_count(cursor: &mut Cursor<'_>, min: usize, room: usize) -> Result<usize, FormatError> {
+    let n = cursor.count(usize::MAX, "count")?;
+    if n > room {
+        return Err(FormatError::Many(SUBJECTS_MAX));
+    }
+    if n < min { Err(FormatError::Range("count")) } else { Ok(n) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check_ints(keys: &[i64]) -> usize {
+        let mut out = Vec::new();
+        put_ints(&mut out, keys);
+        assert_eq!(read_set(&out, SUBJECTS_MAX), Ok(Subjects::Ints(keys.to_vec())), "{out:02x?}");
+        assert_eq!(read_set(&out, keys.len() - 1), Err(FormatError::Many(SUBJECTS_MAX)));
+        out.len()
+    }
+
+    fn check_texts(keys: &[Vec<u8>]) {
+        let mut out = Vec::new();
+        put_texts(&mut out, keys.iter().map(Vec::as_slice), keys.len());
+        let boxed = keys.iter().map(|key| key.clone().into_boxed_slice()).collect();
+        assert_eq!(read_set(&out, SUBJECTS_MAX), Ok(Subjects::Texts(boxed)));
+    }
+
+    #[test]
+    fn each_coding_of_integers_is_used_where_it_is_cheapest() {
+        for (keys, coding) in [
+            (vec![5], INT_ONE),
+            ((-5..100).collect(), INT_RUNS),
+            ((0..100).map(|i| i * 3 + i % 2).collect(), INT_RICE),
+            (vec![0, 1 << 20, i64::MAX - 1], INT_GAPS),
+        ] {
+            let mut out = Vec::new();
+            put_ints(&mut out, &keys);
+            assert_eq!(out[0], coding, "{keys:?}");
+            check_ints(&keys);
+        }
+        check_ints(&[i64::MIN, i64::MAX]);
+        check_ints(&[i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1, i64::MAX]);
+    }
+
+    #[test]
+    fn run_longer_than_the_room_is_rejected_before_it_is_unpacked() {
+        let mut out = vec![INT_RUNS, 1, 0];
+        put_varint(&mut out, i64::MAX as u64);
+        assert_eq!(read_set(&out, SUBJECTS_MAX), Err(FormatError::Many(SUBJECTS_MAX)));
+    }
+
+    proptest! {
+        #[test]
+        fn prop_read_set_inverts_put(
+            ints in prop::collection::btree_set(any::<i64>(), 1..50),
+            near in prop::collection::btree_set(-300i64..300, 1..200),
+            uuids in prop::collection::btree_set(any::<u128>(), 1..50),
+            shift in 0u32..128,
+            texts in prop::collection::btree_set(prop::collection::vec(b'a'..b'd', 0..9), 1..50),
+        ) {
+            check_ints(&ints.into_iter().collect::<Vec<_>>());
+            check_ints(&near.into_iter().collect::<Vec<_>>());
+            let mut uuids: Vec<u128> = uuids.into_iter().map(|u| u >> shift).collect();
+            uuids.sort_unstable();
+            uuids.dedup();
+            let mut out = Vec::new();
+            put_uuids(&mut out, uuids.iter().copied(), uuids.len());
+            prop_assert_eq!(read_set(&out, SUBJECTS_MAX), Ok(Subjects::Uuids(uuids)));
+            check_texts(&texts.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn prop_read_set_takes_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read_set(&bytes, SUBJECTS_MAX);
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! Decides over one session: who is asking, what rows show, whether the budget allows it, and when the
+//! ledger has it.
+
+mod text;
+mod wait;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll};
+
+use rastro_attribution::statement::Normalised;
+use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, row_description};
+use rastro_detect::{Breach, Mode, Next as BudgetNext, PrincipalBudget, Suspensions};
+use rastro_ledger::{
+    AppendError, ControlEntry, ControlKind, DisclosureEntry, EntryNo, Outcome, PrincipalRef, SessionRef,
+};
+use rastro_model::{Certainty, Clock, KindId, Principal, ShownBatch, ShownKey};
+use rastro_wire::{CancelKey, ClientError, Inspector, Next, RowsEnd, Settlement};
+
+use super::Gateway;
+use super::catalogues::CatalogueCell;
+use super::identity::Identity;
+use super::metric;
+use text::StatementText;
+use wait::Wait;
+
+// Plans of a session's latest results, found again by their description.
+const PLANS_MAX: usize = 16;
+
+/// A principal as a session knows it.
+pub(super) struct Seat {
+    pub(super) principal: Principal,
+    pub(super) reference: PrincipalRef,
+    pub(super) budget: Arc<PrincipalBudget>,
+    /// The seat is in the queue of those with open questions.
+    pub(super) asked: AtomicBool,
+}
+
+/// One execution.
+pub(super) struct Execution {
+    seat: Arc<Seat>,
+    text: Option<Arc<StatementText>>,
+    ordinal: u64,
+    recorded: bool,
+}
+
+/// What to do with the rows of a result.
+#[derive(Clone)]
+pub(super) enum Plan {
+    /// They show nothing protected.
+    Pass,
+    /// They have to be read.
+    Read(Arc<RowPlan>),
+    /// Nobody can say what they show; they are counted.
+    Count,
+}
+
+struct KnownPlan {
+    description: Box<[u8]>,
+    generation: u64,
+    plan: Plan,
+}
+
+/// The inspector of one session.
+pub(super) struct SessionInspector {
+    gateway: Arc<Gateway>,
+    session: SessionRef,
+    identity: Identity,
+    seat: Arc<Seat>,
+    database: Box<str>,
+    // Asked for with the first result: by then the server has let the session in.
+    catalogue: Option<Arc<CatalogueCell>>,
+    refreshed: bool,
+    plans: Vec<KnownPlan>,
+    normalised: Normalised,
+    batch: ShownBatch,
+    executions: u64,
+    // DDL ran in the transaction that is open; only this session sees what it did.
+    ddl_open: bool,
+    suspensions: (u64, Arc<Suspensions>),
+    // The highest ticket known to be released.
+    released: u64,
+    wait: Wait,
+    cancel_key: Option<CancelKey>,
+}
+
+impl SessionInspector {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        session: SessionRef,
+        identity: Identity,
+        database: &str,
+    ) -> SessionInspector {
+        let seat = gateway.seat(identity.name(None));
+        let suspensions = (gateway.board.generation(), gateway.board.current());
+        SessionInspector {
+            gateway,
+            session,
+            identity,
+            seat,
+            database: database.into(),
+            catalogue: None,
+            refreshed: false,
+            plans: Vec::new(),
+            normalised: Normalised::default(),
+            batch: ShownBatch::default(),
+            executions: 0,
+            ddl_open: false,
+            suspensions,
+            released: 0,
+            wait: Wait::default(),
+            cancel_key: None,
+        }
+    }
+
+    fn catalogue(&mut self) -> Result<Arc<CatalogueCell>, ClientError> {
+        if self.catalogue.is_none() {
+            self.catalogue = self.gateway.catalogues.cell(&self.database);
+        }
+        let too_many = || ClientError::error("53300", "too many databases are in use through the gateway");
+        self.catalogue.clone().ok_or_else(too_many)
+    }
+
+    // One atomic load unless suspensions changed.
+    fn suspended(&mut self, principal: &Principal) -> Option<ClientError> {
+        let generation = self.gateway.board.generation();
+        if self.suspensions.0 != generation {
+            self.suspensions = (generation, self.gateway.board.current());
+        }
+        if self.gateway.settings.mode == Mode::Observe {
+            return None;
+        }
+        self.suspensions.1.of(principal).map(|_| {
+            ClientError::error("42501", format!("access of \"{principal}\" is suspended"))
+                .with_hint("Ask the security team, who suspended it, to restore access.")
+        })
+    }
+
+    fn seat_for(&mut self, text: Option<&StatementText>) -> Arc<Seat> {
+        let name = self.identity.name(text.map(StatementText::identity));
+        if name != self.seat.principal.as_str() {
+            self.seat = self.gateway.seat(name);
+        }
+        Arc::clone(&self.seat)
+    }
+
+    fn budget_error(&self, breach: Breach) -> ClientError {
+        let hours = breach.window.as_secs_f64() / 3600.0;
+        let what = match breach.limit {
+            rastro_detect::Limit::Total => "people",
+            rastro_detect::Limit::Unexplained => "people without a reason",
+        };
+        ClientError::error(
+            "53400",
+            format!(
+                "the budget of {} {what} in {hours} hours is used up; the result was cut off",
+                breach.allowed
+            ),
+        )
+        .with_hint(
+            "Ask the data protection team for a larger budget, or work on a ticket that explains the access.",
+        )
+    }
+
+    // Records the first `rows` rows; `Err` when they must not be shown now.
+    fn record(&mut self, execution: &mut Execution, rows: u32, outcome: Outcome) -> Result<u64, AppendError> {
+        if self.batch.entries_before(rows).is_empty()
+            && !(execution.recorded && outcome != Outcome::Continues)
+        {
+            return Ok(0);
+        }
+        let text = match &execution.text {
+            Some(text) => text.ledger_text(&self.gateway.spool),
+            None => self.gateway.spool.statement_text(0, ""),
+        };
+        let number = self.gateway.spool.append_disclosure(&DisclosureEntry {
+            time: self.gateway.clock.now(),
+            session: &self.session,
+            principal: &execution.seat.reference,
+            statement: execution.ordinal,
+            text: &text,
+            outcome,
+            batch: &self.batch,
+            rows,
+        })?;
+        execution.recorded = true;
+        metric::rows_recorded(&self.batch, rows);
+        Ok(if self.gateway.settings.releases_before_sync() { 0 } else { number.0.saturating_add(1) })
+    }
+
+    fn alert(&self, execution: &Execution, breach: Breach) {
+        let why = format!("{} {} in {:?}", breach.limit.as_str(), breach.allowed, breach.window);
+        tracing::warn!(principal = %execution.seat.principal, budget = %why, "budget reached");
+        metric::budget_reached(breach.limit);
+        let entry = ControlEntry {
+            time: self.gateway.clock.now(),
+            kind: ControlKind::BudgetReached,
+            principal: Some(&execution.seat.reference),
+            session: Some(&self.session),
+            by: "gateway",
+            why: &why,
+        };
+        // The cut stands without the entry; that the ledger is down is reported where rows are refused.
+        let _ = self.gateway.spool.append_control(&entry);
+    }
+
+    fn unrecorded(&mut self, error: &AppendError) -> Settlement {
+        let rows = self.batch.rows();
+        if matches!(error, AppendError::Full { .. }) {
+            self.wait.for_space(&self.gateway);
+            return Settlement { rows: 0, hold: 0, next: Next::Wait };
+        }
+        metric::ledger_refused();
+        self.batch.clear();
+        if self.gateway.settings.mode == Mode::Observe {
+            return Settlement { rows, hold: 0, next: Next::Go };
+        }
+        Settlement { rows: 0, hold: 0, next: Next::Cut(ledger_error()) }
+    }
+}
+
+fn ledger_error() -> ClientError {
+    ClientError::error(
+        "42501",
+        "rows with personal data are refused: the disclosure ledger cannot record them",
+    )
+    .with_hint("Tell the operator of the gateway; other statements go on.")
+}
+
+// The snapshot does not know what this transaction has made of its relations: those it protects are read as
+// ever, every other one is counted.
+fn plan_amid_ddl(catalogue: &Catalogue, columns: row_description::Columns<'_>) -> Plan {
+    const FIRST_USER_OID: u32 = 16384;
+    match RowPlan::build_unresolved(catalogue, columns.clone()) {
+        PlanOutcome::Protected(plan) => Plan::Read(Arc::new(plan)),
+        PlanOutcome::Unprotected | PlanOutcome::Refresh { .. } => {
+            let mut columns = columns;
+            if columns.any(|column| column.table_oid >= FIRST_USER_OID) { Plan::Count } else { Plan::Pass }
+        }
+    }
+}
+
+impl Inspector for SessionInspector {
+    type Text = Arc<StatementText>;
+    type Statement = Execution;
+    type Plan = Plan;
+
+    fn cancel_key(&mut self, key: &CancelKey) {
+        self.gateway.cancel_keys.lock().insert(key.clone(), self.session.id());
+        self.cancel_key = Some(key.clone());
+    }
+
+    fn text(&mut self, sql: &[u8], truncated: bool) -> Arc<StatementText> {
+        Arc::new(StatementText::read(sql, truncated, &self.identity, &mut self.normalised))
+    }
+
+    fn begin(&mut self, text: Option<&Arc<StatementText>>) -> Result<Execution, (Execution, ClientError)> {
+        let seat = self.seat_for(text.map(|text| &**text));
+        if let Some(text) = text {
+            self.identity.begin(self.executions + 1, text.identity());
+            self.ddl_open |= text.is_ddl();
+        }
+        self.executions += 1;
+        let refused =
+            self.suspended(&seat.principal).filter(|_| !text.is_some_and(|text| text.is_rollback()));
+        let execution = Execution { seat, text: text.cloned(), ordinal: self.executions, recorded: false };
+        match refused {
+            None => Ok(execution),
+            Some(error) => {
+                metric::statement_refused();
+                Err((execution, error))
+            }
+        }
+    }
+
+    fn refuses(&mut self, text: Option<&Arc<StatementText>>) -> Option<ClientError> {
+        let seat = match text {
+            Some(text) if text.is_rollback() => return None,
+            Some(text) => self.seat_for(Some(text)),
+            None => Arc::clone(&self.seat),
+        };
+        self.suspended(&seat.principal)
+    }
+
+    fn is_dynamic(&self, text: Option<&Arc<StatementText>>) -> bool {
+        text.is_none_or(|text| text.is_dynamic())
+    }
+
+    fn only_reads(&self, execution: &Execution) -> bool {
+        execution.text.as_ref().is_some_and(|text| text.only_reads())
+    }
+
+    fn doubt(&self, plan: Option<&Plan>) -> Plan {
+        match plan {
+            Some(Plan::Read(plan)) => Plan::Read(Arc::clone(plan)),
+            Some(Plan::Pass | Plan::Count) | None => Plan::Count,
+        }
+    }
+
+    fn interrupt(&mut self, execution: &Execution) -> Option<ClientError> {
+        self.suspended(&execution.seat.principal)
+            .filter(|_| !execution.text.as_ref().is_some_and(|text| text.is_rollback()))
+    }
+
+    fn plan(&mut self, description: &[u8]) -> Result<Option<Plan>, ClientError> {
+        let catalogue = self.catalogue()?;
+        let Some(snapshot) = catalogue.snapshot() else {
+            if let Some(error) = catalogue.failure() {
+                return Err(error);
+            }
+            self.wait.for_catalogue(&catalogue);
+            return Ok(None);
+        };
+        let generation = snapshot.generation;
+        let unreadable = |_| ClientError::error("08P01", "the description of the result cannot be read");
+        let columns = row_description::columns(description).map_err(unreadable)?;
+        if self.ddl_open {
+            return Ok(Some(plan_amid_ddl(&snapshot.catalogue, columns)));
+        }
+        if let Some(known) = self
+            .plans
+            .iter()
+            .find(|known| known.generation == generation && *known.description == *description)
+        {
+            return Ok(Some(known.plan.clone()));
+        }
+        let outcome = match RowPlan::build(&snapshot.catalogue, columns) {
+            PlanOutcome::Refresh { .. } if !self.refreshed => {
+                self.refreshed = true;
+                self.wait.for_catalogue(&catalogue);
+                return Ok(None);
+            }
+            PlanOutcome::Refresh { .. } => {
+                let columns = row_description::columns(description).map_err(unreadable)?;
+                RowPlan::build_unresolved(&snapshot.catalogue, columns)
+            }
+            outcome => outcome,
+        };
+        // A relation that only its own transaction sees is asked for again the next time.
+        let keep = !self.refreshed;
+        self.refreshed = false;
+        let plan = match outcome {
+            PlanOutcome::Protected(plan) => Plan::Read(Arc::new(plan)),
+            PlanOutcome::Unprotected | PlanOutcome::Refresh { .. } => Plan::Pass,
+        };
+        if keep {
+            if self.plans.len() >= PLANS_MAX {
+                self.plans.remove(0);
+            }
+            self.plans.push(KnownPlan { description: description.into(), generation, plan: plan.clone() });
+        }
+        Ok(Some(plan))
+    }
+
+    fn reads(&self, plan: &Plan) -> bool {
+        !matches!(plan, Plan::Pass)
+    }
+
+    #[inline]
+    fn row(&mut self, plan: &Plan, payload: &[u8]) -> Result<(), ClientError> {
+        match plan {
+            Plan::Pass => Ok(()),
+            Plan::Count => {
+                self.copy_row();
+                Ok(())
+            }
+            Plan::Read(plan) => plan.read_row(payload, &mut self.batch).map_err(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "row was refused");
+                ClientError::error("08P01", "a row of the result cannot be read and is refused")
+            }),
+        }
+    }
+
+    fn copy_row(&mut self) {
+        self.batch.begin_row();
+        let fields = self.gateway.settings.all_fields;
+        self.batch.push(KindId(0), ShownKey::Unknown, fields, Certainty::Possible);
+    }
+
+    fn settle(&mut self, execution: &mut Execution, end: RowsEnd) -> Settlement {
+        if end != RowsEnd::Open {
+            self.identity.settle(execution.ordinal, end == RowsEnd::Completed);
+        }
+        if self.batch.is_empty() && (end == RowsEnd::Open || !execution.recorded) {
+            return Settlement { rows: 0, hold: 0, next: Next::Go };
+        }
+        let now = self.gateway.clock.now();
+        let mode = self.gateway.settings.mode;
+        let admission = execution.seat.budget.admit(&self.batch, 0, now, mode);
+        if admission.asked
+            && let Some(reasons) = &self.gateway.reasons
+        {
+            reasons.ask(&execution.seat);
+        }
+        let rows = admission.rows;
+        let breach = match admission.next {
+            BudgetNext::Breach(breach) => Some(breach),
+            BudgetNext::All | BudgetNext::AwaitReasons => None,
+        };
+        let outcome = match (admission.next, end) {
+            (BudgetNext::AwaitReasons, _) => Outcome::Continues,
+            (BudgetNext::Breach(_), _) if mode == Mode::Enforce => Outcome::Cut,
+            (_, RowsEnd::Completed) => Outcome::Completed,
+            (_, RowsEnd::Failed) => Outcome::Failed,
+            (_, RowsEnd::Open) => Outcome::Continues,
+        };
+        let hold = match self.record(execution, rows, outcome) {
+            Ok(hold) => hold,
+            Err(error) => return self.unrecorded(&error),
+        };
+        if let Some(breach) = breach {
+            self.alert(execution, breach);
+        }
+        match admission.next {
+            BudgetNext::AwaitReasons => {
+                self.batch.drop_rows(rows);
+                self.wait.for_answers(&execution.seat, admission.answers_seen);
+                Settlement { rows, hold, next: Next::Wait }
+            }
+            BudgetNext::Breach(breach) if mode == Mode::Enforce => {
+                self.batch.clear();
+                Settlement { rows, hold, next: Next::Cut(self.budget_error(breach)) }
+            }
+            BudgetNext::All | BudgetNext::Breach(_) => {
+                self.batch.clear();
+                Settlement { rows, hold, next: Next::Go }
+            }
+        }
+    }
+
+    fn stopped(&mut self, _: &mut Execution) {
+        self.batch.clear();
+        self.wait = Wait::default();
+        metric::statement_cut();
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wait.poll(cx)
+    }
+
+    fn released(&self) -> u64 {
+        let durable = self.gateway.spool.durable().0;
+        // Numbers pass over entries that the disk refused; then each ticket is asked for by itself.
+        if self.gateway.spool.has_dropped() { self.released } else { durable }
+    }
+
+    fn poll_released(&mut self, hold: u64, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
+        let number = EntryNo(hold.saturating_sub(1));
+        let settled = self.gateway.spool.poll_durable(number, cx).map_err(|_| ledger_error());
+        let settled = match settled {
+            Poll::Ready(Err(_)) if self.gateway.settings.mode == Mode::Observe => {
+                metric::ledger_refused();
+                Poll::Ready(Ok(()))
+            }
+            settled => settled,
+        };
+        if let Poll::Ready(Ok(())) = settled {
+            self.released = self.released.max(hold);
+        }
+        settled
+    }
+
+    fn parameter_status(&mut self, name: &[u8], value: &[u8]) {
+        self.identity.parameter_status(name, value);
+    }
+
+    fn ready_for_query(&mut self, status: u8) {
+        self.identity.ready_for_query(status);
+        if self.ddl_open && status == b'I' {
+            self.ddl_open = false;
+            self.gateway.catalogues.mark_stale(&self.database);
+        }
+    }
+}
+
+impl Drop for SessionInspector {
+    fn drop(&mut self) {
+        if let Some(key) = &self.cancel_key {
+            self.gateway.cancel_keys.lock().remove(key);
+        }
+    }
+}
+
+impl Gateway {
+    fn seat(&self, name: &str) -> Arc<Seat> {
+        let principal = Principal::new(name);
+        let reference = self.spool.principal(&principal);
+        let budget = self.book.principal(&principal);
+        Arc::new(Seat { principal, reference, budget, asked: AtomicBool::new(false) })
+    }
+}

@@ -1,0 +1,97 @@
+//! Metrics, each named in one place. No label carries a person's name or a value (P4).
+
+use std::time::Duration;
+
+use anyhow::Context;
+use metrics::{counter, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rastro_detect::Limit;
+use rastro_model::{ShownBatch, ShownKey};
+
+/// Installs the recorder; its handle renders the page.
+///
+/// # Errors
+/// A recorder is installed already.
+pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
+    let recorder = PrometheusBuilder::new()
+        .set_quantiles(&[0.5, 0.99])
+        .context("cannot set up metrics")?
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).context("cannot install metrics")?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
+/// Counts an open session while it lives.
+pub(super) struct SessionOpen;
+
+impl SessionOpen {
+    pub(super) fn new() -> SessionOpen {
+        counter!("rastro_sessions_total").increment(1);
+        gauge!("rastro_sessions_open").increment(1.0);
+        SessionOpen
+    }
+}
+
+impl Drop for SessionOpen {
+    fn drop(&mut self) {
+        gauge!("rastro_sessions_open").decrement(1.0);
+    }
+}
+
+/// Rows recorded before they were shown.
+pub(super) fn rows_recorded(batch: &ShownBatch, rows: u32) {
+    let entries = batch.entries_before(rows);
+    let unattributed = entries.iter().filter(|shown| shown.key == ShownKey::Unknown).count();
+    counter!("rastro_disclosures_total").increment((entries.len() - unattributed) as u64);
+    if unattributed > 0 {
+        counter!("rastro_unattributed_rows_total").increment(unattributed as u64);
+    }
+}
+
+pub(super) fn budget_reached(limit: Limit) {
+    counter!("rastro_budgets_reached_total", "limit" => limit.as_str()).increment(1);
+}
+
+pub(super) fn statement_cut() {
+    counter!("rastro_statements_cut_total").increment(1);
+}
+
+pub(super) fn statement_refused() {
+    counter!("rastro_statements_refused_total").increment(1);
+}
+
+pub(super) fn ledger_refused() {
+    counter!("rastro_ledger_refusals_total").increment(1);
+}
+
+pub(super) fn session_refused() {
+    counter!("rastro_sessions_refused_total").increment(1);
+}
+
+pub(super) fn session_panicked() {
+    counter!("rastro_sessions_panicked_total").increment(1);
+}
+
+pub(super) fn handshake_failed() {
+    counter!("rastro_handshakes_failed_total").increment(1);
+}
+
+pub(super) fn reason_query_failed() {
+    counter!("rastro_reason_queries_failed_total").increment(1);
+}
+
+pub(super) fn suspended(count: usize) {
+    gauge!("rastro_suspended_principals").set(count as f64);
+}
+
+pub(super) fn catalogue_problems(count: usize) {
+    gauge!("rastro_catalogue_problems").set(count as f64);
+}

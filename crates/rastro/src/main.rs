@@ -1,0 +1,15 @@
+//! Rastro, the binary: keeps the trail of who was shown whose personal data, and why.
+
+mod commands;
+mod config;
+mod demo;
+mod gateway;
+mod guarded;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    commands::run(commands::Arguments::parse())
+}

@@ -1,0 +1,29 @@
+//! The gateway between real clients and a real PostgreSQL.
+//!
+//! One binary, so that it is linked once. Each test has a scratch PostgreSQL (shared by the tests of one
+//! process) and starts its own `rastro serve` in front of it. Random cases print their seed and take one from
+//! `RASTRO_SEED`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is test code; the exception for tests covers only functions marked #[test]"
+)]
+
+mod support;
+
+mod authentication;
+mod clients;
+mod commands;
+mod crash;
+mod cut;
+mod driver_suite;
+mod dump;
+mod memory;
+mod misbehaviour;
+mod pgbench;
+mod psql;
+mod startup;
+mod tls;
+mod tokio_client;

@@ -1,0 +1,125 @@
+//! What the relay asks of whoever decides over a session. Wire knows bytes and order; the inspector knows
+//! subjects, budgets and the ledger.
+
+use std::task::{Context, Poll};
+
+use crate::client_error::ClientError;
+use crate::startup::CancelKey;
+
+/// How a run of rows ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowsEnd {
+    /// More rows of the statement may follow.
+    Open,
+    /// The statement completed, or its portal was suspended at the row limit.
+    Completed,
+    /// The server reported an error.
+    Failed,
+}
+
+/// What to do after [`Inspector::settle`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// All rows were admitted.
+    Go,
+    /// Rows were admitted up to a limit; the client gets this error in place of the rest.
+    Cut(ClientError),
+    /// The rest needs an answer first; [`Inspector::poll_ready`] tells when to settle again.
+    Wait,
+}
+
+/// The decision over the rows read since the last settlement.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settlement {
+    /// How many rows, from the first, may go to the client.
+    pub rows: u32,
+    /// The ticket they wait for; 0 when they may go at once.
+    pub hold: u64,
+    /// What follows them.
+    pub next: Next,
+}
+
+/// Decides over one session. All calls come from the session's own task, in protocol order.
+pub trait Inspector: Send + 'static {
+    /// The text of a statement, kept for each prepared statement and portal.
+    type Text: Clone + Send;
+    /// One execution of a statement.
+    type Statement: Send;
+    /// What a RowDescription says about the rows that follow it.
+    type Plan: Clone + Send;
+
+    /// The server accepted the login and gave this key.
+    fn cancel_key(&mut self, key: &CancelKey);
+
+    /// Reads a statement's text. With `truncated` the text goes on beyond `sql`.
+    fn text(&mut self, sql: &[u8], truncated: bool) -> Self::Text;
+
+    /// Begins an execution, before it is sent to the server. `None`: the text is not known (a portal made
+    /// by SQL, a function call).
+    ///
+    /// # Errors
+    /// The execution is refused: the client gets the error, and the server a statement that fails.
+    fn begin(&mut self, text: Option<&Self::Text>)
+    -> Result<Self::Statement, (Self::Statement, ClientError)>;
+
+    /// Returns why nothing of this text may reach the server now, not even to be planned. `None` as the text:
+    /// whether the session's person is shut out.
+    fn refuses(&mut self, text: Option<&Self::Text>) -> Option<ClientError>;
+
+    /// Returns whether the server may describe results of this text in another way than it gives them
+    /// (EXECUTE, FETCH); `None`: the text is not known.
+    fn is_dynamic(&self, text: Option<&Self::Text>) -> bool;
+
+    /// Returns whether the statement changes nothing, as far as its text tells.
+    fn only_reads(&self, statement: &Self::Statement) -> bool;
+
+    /// Returns why a running statement has to stop, if it has to.
+    fn interrupt(&mut self, statement: &Self::Statement) -> Option<ClientError>;
+
+    /// Reads the payload of a RowDescription; `None`: not yet known, see [`Inspector::poll_ready`].
+    ///
+    /// # Errors
+    /// The rows cannot be understood; the statement is cut before its first.
+    fn plan(&mut self, row_description: &[u8]) -> Result<Option<Self::Plan>, ClientError>;
+
+    /// Returns a plan for rows that may not follow `plan` (`None`: no row was announced): whatever they show,
+    /// they are not passed over.
+    fn doubt(&self, plan: Option<&Self::Plan>) -> Self::Plan;
+
+    /// Returns whether rows of this plan have to be read.
+    fn reads(&self, plan: &Self::Plan) -> bool;
+
+    /// Reads the payload of one DataRow. The hot path: no allocation.
+    ///
+    /// # Errors
+    /// The row cannot be understood; the statement is cut before it.
+    fn row(&mut self, plan: &Self::Plan, payload: &[u8]) -> Result<(), ClientError>;
+
+    /// Counts one CopyData message of COPY … TO STDOUT.
+    fn copy_row(&mut self);
+
+    /// Decides over the rows read since the last settlement and records what is admitted. Called at the end
+    /// of a statement too when there were none.
+    fn settle(&mut self, statement: &mut Self::Statement, end: RowsEnd) -> Settlement;
+
+    /// Takes note that the client was cut off: rows read and not settled will not be asked for again.
+    fn stopped(&mut self, statement: &mut Self::Statement);
+
+    /// Ready when a `Wait`, or a plan not yet known, is worth asking for again.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Returns the highest ticket released so far; cheap.
+    fn released(&self) -> u64;
+
+    /// Ready when ticket `hold` is released.
+    ///
+    /// # Errors
+    /// It never will be: what waits for it is refused with the error.
+    fn poll_released(&mut self, hold: u64, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>>;
+
+    /// The server reports a parameter's value.
+    fn parameter_status(&mut self, name: &[u8], value: &[u8]);
+
+    /// The server is ready for the next statement; `status` is `I`, `T` or `E`.
+    fn ready_for_query(&mut self, status: u8);
+}

@@ -1,0 +1,142 @@
+//! Rows: read, settled with the inspector, forwarded up to the last one admitted.
+
+use super::{Flow, Phase, SERVER_FRAME_BYTES_MAX, Walk};
+use crate::buffer::Tag;
+use crate::client_error::ClientError;
+use crate::frame::{Frame, HEADER_BYTES, read_header};
+use crate::inspector::{Inspector, Next, RowsEnd};
+use crate::relay::ops::Op;
+use crate::relay::{Relay, RelayError};
+
+impl<I: Inspector + Unpin> Relay<I>
+where
+    I::Text: Unpin,
+    I::Statement: Unpin,
+    I::Plan: Unpin,
+{
+    // The hot path: runs of DataRows.
+    pub(super) fn data_row(
+        &mut self,
+        walk: &mut Walk,
+        bytes: &[u8],
+        first: Frame,
+        payload: &[u8],
+    ) -> Result<Flow, RelayError> {
+        if self.from_server.phase == Phase::Dropping {
+            walk.at += first.bytes;
+            return Ok(Flow::On);
+        }
+        let plan = self.current_plan()?;
+        if !self.inspector.reads(&plan) {
+            walk.at += first.bytes;
+            while let Some(frame) = next_row(bytes, walk.at) {
+                walk.at += frame.bytes;
+            }
+            return Ok(Flow::On);
+        }
+        walk.rows_from.get_or_insert(walk.at);
+        let (mut frame, mut payload) = (first, payload);
+        loop {
+            if let Err(error) = self.inspector.row(&plan, payload) {
+                let flow = self.settle(walk, bytes, RowsEnd::Open);
+                if matches!(flow, Flow::On) && self.from_server.phase != Phase::Dropping {
+                    walk.forward_to(walk.at, self.from_server.cycle);
+                    self.cut_in_walk(walk, &error);
+                }
+                return Ok(flow);
+            }
+            walk.at += frame.bytes;
+            match next_row(bytes, walk.at) {
+                Some(next) => {
+                    frame = next;
+                    payload = bytes.get(walk.at + HEADER_BYTES..walk.at + next.bytes).unwrap_or_default();
+                }
+                None => return Ok(Flow::On),
+            }
+        }
+    }
+
+    pub(super) fn read_copy_row(&mut self, walk: &mut Walk) {
+        walk.rows_from.get_or_insert(walk.at);
+        self.inspector.copy_row();
+    }
+
+    pub(super) fn settle(&mut self, walk: &mut Walk, bytes: &[u8], end: RowsEnd) -> Flow {
+        let Some(rows_from) = walk.rows_from else {
+            if end != RowsEnd::Open {
+                self.settle_rows_of(end);
+            }
+            return Flow::On;
+        };
+        let Some((rows, next)) = self.settle_rows(walk, walk.at, end) else { return Flow::On };
+        // Some rows stay behind: find the byte after those admitted.
+        let mut cut_at = rows_from;
+        let mut left = rows;
+        while left > 0
+            && let Some(Ok(Some(frame))) = bytes.get(cut_at..).map(|b| read_header(b, SERVER_FRAME_BYTES_MAX))
+        {
+            // A row that passes in parts is counted before it is there.
+            if cut_at + frame.bytes > walk.at {
+                break;
+            }
+            if matches!(frame.tag, b'D' | b'd') {
+                left -= 1;
+            }
+            cut_at += frame.bytes;
+        }
+        walk.forward_to(cut_at, self.from_server.cycle);
+        match next {
+            Next::Cut(error) => {
+                walk.rows_from = None;
+                self.cut_in_walk(walk, &error);
+                Flow::On
+            }
+            Next::Wait | Next::Go => {
+                walk.rows_from = Some(cut_at);
+                self.from_server.waiting = true;
+                Flow::Stop
+            }
+        }
+    }
+
+    pub(super) fn settle_rows_of(&mut self, end: RowsEnd) {
+        if let Some(statement) = self.ops.front().and_then(Op::statement_mut) {
+            self.inspector.settle(statement, end);
+        }
+    }
+
+    // `None` when all rows were admitted.
+    pub(super) fn settle_rows(
+        &mut self,
+        walk: &mut Walk,
+        end_at: usize,
+        end: RowsEnd,
+    ) -> Option<(u32, Next)> {
+        let Some(statement) = self.ops.front().and_then(Op::statement_mut) else {
+            walk.rows_from = None;
+            return None;
+        };
+        let settlement = self.inspector.settle(statement, end);
+        walk.hold = settlement.hold;
+        if settlement.next == Next::Go {
+            walk.rows_from = None;
+            walk.forward_to(end_at, self.from_server.cycle);
+            return None;
+        }
+        Some((settlement.rows, settlement.next))
+    }
+
+    // Puts the error behind what was forwarded so far and drops the rest of the cycle.
+    pub(super) fn cut_in_walk(&mut self, walk: &mut Walk, error: &ClientError) {
+        let tag = Tag { hold: 0, cycle: self.from_server.cycle, raw: false };
+        walk.out.push_owned(error.to_frame(), tag);
+        self.enter_cut();
+    }
+}
+
+#[inline]
+fn next_row(bytes: &[u8], at: usize) -> Option<Frame> {
+    let rest = bytes.get(at..)?;
+    let frame = read_header(rest, SERVER_FRAME_BYTES_MAX).ok()??;
+    (frame.tag == b'D' && frame.bytes <= rest.len()).then_some(frame)
+}
