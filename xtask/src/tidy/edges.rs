@@ -9,9 +9,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("attribution", &["model", "wire"]),
     ("ledger", &["model"]),
     ("detect", &["model"]),
+    ("intake", &["model"]),
     ("trace", &["model", "ledger"]),
     ("console", &["model", "ledger", "detect", "trace"]),
-    ("rastro", &["model", "wire", "attribution", "ledger", "detect", "trace", "console", "sim"]),
+    ("rastro", &["model", "wire", "attribution", "ledger", "detect", "intake", "trace", "console", "sim"]),
 ];
 
 /// Checks one member's manifest: its edges to other members, and that it inherits the workspace's lints.

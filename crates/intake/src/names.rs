@@ -1,0 +1,198 @@
+//! Texts to small numbers, from several threads at once.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use parking_lot::Mutex;
+use rastro_model::{FieldSet, MAX_FIELDS};
+
+const SHARDS: usize = 64;
+
+/// Gives each distinct text a number. Numbers are nearly dense: all below about the count of texts.
+#[derive(Debug)]
+pub struct Interner {
+    hasher: DefaultHashBuilder,
+    shards: Vec<Mutex<Shard>>,
+}
+
+/// Texts of one part of the hashes. The n-th text of shard s has the number n * SHARDS + s.
+#[derive(Debug, Default)]
+struct Shard {
+    table: HashTable<u32>,
+    /// Where each text ends in `texts`.
+    ends: Vec<u32>,
+    texts: Vec<u8>,
+}
+
+impl Shard {
+    fn slice<'a>(ends: &[u32], texts: &'a [u8], index: u32) -> &'a [u8] {
+        let index = index as usize;
+        let start = index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |end| *end as usize);
+        let end = ends.get(index).map_or(start, |end| *end as usize);
+        texts.get(start..end).unwrap_or_default()
+    }
+}
+
+impl Default for Interner {
+    fn default() -> Interner {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Interner { hasher: DefaultHashBuilder::default(), shards }
+    }
+}
+
+impl Interner {
+    /// Returns the number of `text`, giving it one if it has none. `None` when a shard holds 4 GiB of texts,
+    /// or numbers run out.
+    pub fn number(&self, text: &[u8]) -> Option<u32> {
+        let hash = self.hasher.hash_one(text);
+        let (place, shard) = self.shard(hash)?;
+        let mut shard = shard.lock();
+        let Shard { table, ends, texts } = &mut *shard;
+        if let Some(index) = table.find(hash, |index| Shard::slice(ends, texts, *index) == text) {
+            return number_of(*index, place);
+        }
+        let end = u32::try_from(texts.len() + text.len()).ok()?;
+        let index = u32::try_from(ends.len()).ok()?;
+        let number = number_of(index, place)?;
+        texts.extend_from_slice(text);
+        ends.push(end);
+        let (hasher, ends, texts): (_, &[u32], &[u8]) = (&self.hasher, ends, texts);
+        table.insert_unique(hash, index, |index| hasher.hash_one(Shard::slice(ends, texts, *index)));
+        Some(number)
+    }
+
+    /// Returns the number of `text` if it has one.
+    pub fn find(&self, text: &[u8]) -> Option<u32> {
+        let hash = self.hasher.hash_one(text);
+        let (place, shard) = self.shard(hash)?;
+        let shard = shard.lock();
+        let found =
+            shard.table.find(hash, |index| Shard::slice(&shard.ends, &shard.texts, *index) == text)?;
+        number_of(*found, place)
+    }
+
+    /// Returns the text of a number; empty if it is nobody's. What is not UTF-8 is replaced.
+    pub fn text(&self, number: u32) -> String {
+        let Some(shard) = self.shards.get(number as usize % SHARDS) else { return String::new() };
+        let shard = shard.lock();
+        let text = Shard::slice(&shard.ends, &shard.texts, number / SHARDS as u32);
+        String::from_utf8_lossy(text).into_owned()
+    }
+
+    /// Returns how many texts have a number.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().ends.len()).sum()
+    }
+
+    /// Returns whether no text has a number.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, hash: u64) -> Option<(u32, &Mutex<Shard>)> {
+        let place = (hash >> 7) as usize % SHARDS;
+        Some((u32::try_from(place).ok()?, self.shards.get(place)?))
+    }
+}
+
+fn number_of(index: u32, place: u32) -> Option<u32> {
+    index.checked_mul(SHARDS as u32)?.checked_add(place)
+}
+
+/// Field names to bits, in the order of arrival.
+#[derive(Debug, Default)]
+pub struct FieldNames(Mutex<Vec<String>>);
+
+impl FieldNames {
+    /// Returns the bits of a list such as `name;email`, giving new names a bit. Case and blanks do not count.
+    ///
+    /// # Errors
+    /// There are more than 32 names.
+    pub fn set(&self, list: &[u8]) -> Result<FieldSet, String> {
+        let list = std::str::from_utf8(list).map_err(|_| "`fields` is not UTF-8".to_owned())?;
+        let mut set = FieldSet::EMPTY;
+        let mut names = self.0.lock();
+        for name in list.split([';', ',', '|']).map(str::trim).filter(|name| !name.is_empty()) {
+            let name = name.to_lowercase();
+            let index = match names.iter().position(|known| *known == name) {
+                Some(index) => index,
+                None if names.len() == MAX_FIELDS => {
+                    return Err(format!("more than {MAX_FIELDS} different names in `fields`"));
+                }
+                None => {
+                    names.push(name);
+                    names.len() - 1
+                }
+            };
+            set = set.union(FieldSet::single(index));
+        }
+        Ok(set)
+    }
+
+    /// Returns the names in the order of their bits.
+    pub fn names(&self) -> Vec<String> {
+        self.0.lock().clone()
+    }
+}
+
+/// Remembers what one thread asked for lately, so that threads seldom meet.
+#[derive(Debug)]
+pub(crate) struct Cache<V>(HashMap<Box<[u8]>, V>);
+
+const CACHE_MAX: usize = 1 << 16;
+
+impl<V: Copy> Cache<V> {
+    pub(crate) fn new() -> Cache<V> {
+        Cache(HashMap::new())
+    }
+
+    pub(crate) fn get(&mut self, text: &[u8], find: impl FnOnce() -> Result<V, String>) -> Result<V, String> {
+        if let Some(value) = self.0.get(text) {
+            return Ok(*value);
+        }
+        let value = find()?;
+        if self.0.len() >= CACHE_MAX {
+            self.0.clear();
+        }
+        self.0.insert(text.into(), value);
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interner_gives_every_text_one_number_whoever_asks() {
+        let interner = Interner::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..20_000 {
+                        let text = n.to_string();
+                        assert_eq!(interner.number(text.as_bytes()), interner.find(text.as_bytes()));
+                    }
+                });
+            }
+        });
+        assert_eq!(interner.len(), 20_000);
+        for n in 0..20_000 {
+            let number = interner.find(n.to_string().as_bytes()).unwrap();
+            assert_eq!(interner.text(number), n.to_string());
+            assert!(number < 25_000, "{number}");
+        }
+        assert_eq!(interner.find(b"x"), None);
+    }
+
+    #[test]
+    fn field_list_gives_bits_and_refuses_the_thirty_third_name() {
+        let fields = FieldNames::default();
+        assert_eq!(fields.set(b"name;email").unwrap(), FieldSet(3));
+        assert_eq!(fields.set(b" EMAIL ; ;phone").unwrap(), FieldSet(6));
+        assert_eq!(fields.set(b"").unwrap(), FieldSet::EMPTY);
+        let many: Vec<String> = (0..29).map(|n| format!("f{n}")).collect();
+        assert_eq!(fields.set(many.join(",").as_bytes()).unwrap().0.count_ones(), 29);
+        assert!(fields.set(b"one_more").unwrap_err().contains("32"));
+    }
+}
