@@ -5,7 +5,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("wire", &[]),
     ("sim", &[]),
-    ("bench", &["sim"]),
+    ("bench", &["sim", "model", "trace"]),
     ("attribution", &["model", "wire"]),
     ("ledger", &["model"]),
     ("detect", &["model"]),
