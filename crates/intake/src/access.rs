@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use hashbrown::HashSet;
 use rastro_model::{FieldSet, Timestamp};
 
 use crate::cells::Record;
 use crate::error::IntakeError;
 use crate::header::{Column, Header};
-use crate::names::{Cache, FieldNames, Interner};
+use crate::names::{Cache, FieldNames, Interner, NumberSet};
 use crate::reasons::Reasons;
 use crate::source;
 use crate::table::{TableFormat, Tally, Worker, read_table};
@@ -89,7 +88,7 @@ pub struct AccessReader<'a> {
     /// Takes the names.
     pub names: &'a Names,
     /// Accesses to these subjects are noted in full.
-    pub noted: &'a HashSet<u32>,
+    pub noted: &'a NumberSet,
     /// Reasons from elsewhere.
     pub reasons: Option<&'a Reasons>,
     /// Threads at work.
@@ -193,7 +192,7 @@ impl Worker for AccessWorker<'_> {
             (reason, listed) => Some(reason.is_some_and(|text| !text.is_empty()) || listed.unwrap_or(false)),
         };
         let access = Access { time, principal, subject, fields, explained };
-        if self.reader.noted.contains(&subject) {
+        if self.reader.noted.contains(subject) {
             let text = |text: Option<&[u8]>| text.map(note).filter(|text| !text.is_empty());
             batch.noted.push(Noted { access, reason: text(reason), statement: text(cell(STATEMENT)) });
         }

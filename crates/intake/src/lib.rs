@@ -21,7 +21,7 @@ pub use access::{
 };
 pub use error::{BadLine, IntakeError};
 pub use header::ColumnMap;
-pub use names::{FieldNames, Interner};
+pub use names::{FieldNames, Interner, NumberSet};
 pub use reasons::Reasons;
 pub use source::file_bytes;
 pub use table::{BadLines, TableFormat, Tally};

@@ -99,6 +99,28 @@ fn number_of(index: u32, place: u32) -> Option<u32> {
     index.checked_mul(SHARDS as u32)?.checked_add(place)
 }
 
+/// A set of numbers, one bit for each up to the greatest.
+#[derive(Clone, Debug, Default)]
+pub struct NumberSet(Vec<u64>);
+
+impl NumberSet {
+    /// Adds a number.
+    pub fn insert(&mut self, number: u32) {
+        let word = number as usize / 64;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits |= 1 << (number % 64);
+        }
+    }
+
+    /// Returns whether a number is in the set.
+    pub fn contains(&self, number: u32) -> bool {
+        self.0.get(number as usize / 64).is_some_and(|bits| bits & (1 << (number % 64)) != 0)
+    }
+}
+
 /// Field names to bits, in the order of arrival.
 #[derive(Debug, Default)]
 pub struct FieldNames(Mutex<Vec<String>>);
@@ -127,6 +149,11 @@ impl FieldNames {
             set = set.union(FieldSet::single(index));
         }
         Ok(set)
+    }
+
+    /// Returns the set of one name; empty if it has no bit.
+    pub fn find(&self, name: &str) -> FieldSet {
+        self.0.lock().iter().position(|known| known == name).map_or(FieldSet::EMPTY, FieldSet::single)
     }
 
     /// Returns the names in the order of their bits.

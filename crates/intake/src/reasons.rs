@@ -49,6 +49,15 @@ impl Reasons {
         Ok((reasons, tally))
     }
 
+    /// Returns both lists as one.
+    #[must_use]
+    pub fn with(mut self, other: Reasons) -> Reasons {
+        for (key, spans) in other.spans {
+            self.spans.entry(key).or_default().extend(spans);
+        }
+        self
+    }
+
     /// Returns whether some reason holds at `time`. O(reasons of that pair).
     pub fn explain(&self, principal: u32, subject: u32, time: Timestamp) -> bool {
         self.spans

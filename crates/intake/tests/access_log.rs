@@ -9,7 +9,6 @@
 
 use std::io::Write;
 
-use hashbrown::HashSet;
 use rastro_intake::{
     ACCESS_COLUMNS, AccessFormat, AccessReader, AccessTally, BadLines, ColumnMap, IntakeError, Names,
     Reasons, TableFormat, TimeFormat,
@@ -27,7 +26,8 @@ fn read_bytes(bytes: &[u8], format: &AccessFormat, reasons: Option<&str>) -> Res
     let path = folder.path().join("log.csv");
     std::fs::write(&path, bytes).unwrap();
     let names = Names::default();
-    let watched = names.subjects.number(b"watched").unwrap();
+    let mut noted_subjects = NumberSet::default();
+    noted_subjects.insert(names.subjects.number(b"watched").unwrap());
     let plain = |error: IntakeError| error.to_string().replace(&format!("{}/", folder.path().display()), "");
     let reasons = match reasons {
         None => None,
@@ -38,13 +38,8 @@ fn read_bytes(bytes: &[u8], format: &AccessFormat, reasons: Option<&str>) -> Res
             Some(read.map_err(plain)?.0)
         }
     };
-    let reader = AccessReader {
-        format,
-        names: &names,
-        noted: &HashSet::from_iter([watched]),
-        reasons: reasons.as_ref(),
-        threads: 3,
-    };
+    let reader =
+        AccessReader { format, names: &names, noted: &noted_subjects, reasons: reasons.as_ref(), threads: 3 };
     let (mut accesses, mut noted) = (Vec::new(), Vec::new());
     let tally = reader
         .read(&path, |batch, _| {
