@@ -1,7 +1,9 @@
 //! Who was shown whom, when and why, in eight bytes an episode.
 
+mod calendar;
 mod cohorts;
 mod dictionary;
+mod fresh;
 mod index;
 mod neighbours;
 mod posting;
@@ -11,6 +13,7 @@ use rastro_model::{FieldSet, Principal, SubjectKey, Timestamp};
 
 use self::cohorts::Cohorts;
 use self::dictionary::{FieldDictionary, SubjectDictionary};
+use self::fresh::Fresh;
 use self::posting::HOUR_MICROS;
 use self::shard::Shards;
 
@@ -120,7 +123,7 @@ impl HistoryBuilder {
 
     /// Takes one disclosure. Amortised O(1); memory about 8 bytes per pair and day.
     pub fn add(&mut self, disclosure: Disclosure) {
-        self.history.add(disclosure);
+        self.history.add_unsettled(disclosure);
     }
 
     /// Says that a subject belongs to the cohort `label` (such as `language=en`). At most 64 labels in a
@@ -142,7 +145,7 @@ impl HistoryBuilder {
 }
 
 /// Who was shown whom. To keep one up to date: [`History::principal`], [`History::subject`],
-/// [`History::add`], then [`History::settle`].
+/// [`History::add`]; and [`History::settle`] now and then.
 #[derive(Debug, Default)]
 pub struct History {
     principals: Vec<Principal>,
@@ -154,6 +157,7 @@ pub struct History {
     cohorts: Cohorts,
     moments: Vec<Option<Moments>>,
     index: Index,
+    fresh: Fresh,
 }
 
 impl History {
@@ -169,6 +173,7 @@ impl History {
         self.principals.push(principal.clone());
         self.moments.push(None);
         self.principal_ids.insert(principal.clone(), PrincipalId(id));
+        self.index.note_account();
         Ok(PrincipalId(id))
     }
 
@@ -180,17 +185,38 @@ impl History {
         self.subjects.intern(key).map(SubjectId)
     }
 
-    /// As [`HistoryBuilder::add`]; counts from the next [`History::settle`] on.
+    /// Takes one disclosure, which counts at once. Cost: O(accounts that saw the subject). What is learned
+    /// from overlap (teams, broad accounts) and exposure-weighted sums wait for [`History::settle`].
     pub fn add(&mut self, disclosure: Disclosure) {
-        let Disclosure { principal, subject, time, fields, explanation } = disclosure;
-        if let Some(moments) = self.moments.get_mut(usize::from(principal.0)) {
+        self.note_moment(disclosure);
+        let number = self.fields.intern(disclosure.fields);
+        let posting = Posting::new(disclosure.principal.0, disclosure.time, number, disclosure.explanation);
+        let known = self.shards.postings(disclosure.subject.0);
+        let novelty = self.fresh.add(disclosure.subject.0, posting, known);
+        self.index.add(posting, novelty, self.cohorts.of(disclosure.subject.0));
+    }
+
+    /// Forgets what was added since the last settling: to ask "what if".
+    pub fn forget_unsettled(&mut self) {
+        self.fresh.clear();
+        self.index.forget_fresh();
+    }
+
+    fn add_unsettled(&mut self, disclosure: Disclosure) {
+        self.note_moment(disclosure);
+        let number = self.fields.intern(disclosure.fields);
+        let posting = Posting::new(disclosure.principal.0, disclosure.time, number, disclosure.explanation);
+        self.shards.push(disclosure.subject.0, posting, &self.fields);
+    }
+
+    fn note_moment(&mut self, disclosure: Disclosure) {
+        let time = disclosure.time;
+        if let Some(moments) = self.moments.get_mut(usize::from(disclosure.principal.0)) {
             *moments = Some(match *moments {
                 None => Moments { first: time, last: time },
                 Some(old) => Moments { first: old.first.min(time), last: old.last.max(time) },
             });
         }
-        let fields = self.fields.intern(fields);
-        self.shards.push(subject.0, Posting::new(principal.0, time, fields, explanation), &self.fields);
     }
 
     /// As [`HistoryBuilder::set_team`].
@@ -199,8 +225,11 @@ impl History {
         self.teams.push((principal, team.to_owned()));
     }
 
-    /// Makes what was added count. O(pairs) at most.
+    /// Takes what was added into the sorted lists, and counts and learns anew. O(pairs).
     pub fn settle(&mut self) {
+        for (subject, posting) in self.fresh.drain() {
+            self.shards.push(subject, posting, &self.fields);
+        }
         self.shards.settle(&self.fields);
         self.index = Index::build(&self.shards, &self.cohorts, self.principals.len(), &self.teams);
     }
@@ -212,12 +241,12 @@ impl History {
 
     /// Returns how many distinct subjects were shown to somebody.
     pub fn subjects_seen(&self) -> u64 {
-        self.index.seen
+        self.index.seen()
     }
 
     /// Returns how many distinct pairs of account and subject there are.
     pub fn pairs(&self) -> u64 {
-        self.index.pairs
+        self.index.pairs()
     }
 
     /// Returns the first and last disclosure to `principal`, exactly; `None` if there is none.
@@ -235,7 +264,7 @@ impl History {
     pub fn views(&self, subject: &SubjectKey) -> Vec<View> {
         let Some(id) = self.subjects.find(subject) else { return Vec::new() };
         let mut views = Vec::new();
-        for posting in self.shards.postings(id) {
+        for posting in self.postings(id) {
             let Some(principal) = self.principals.get(usize::from(posting.account())) else { continue };
             views.push(View {
                 principal: principal.clone(),
@@ -260,8 +289,15 @@ impl History {
         self.subjects.find(key)
     }
 
-    pub(crate) fn postings(&self, subject: u32) -> impl Iterator<Item = Posting> + '_ {
-        self.shards.postings(subject)
+    /// Returns the episodes of `subject` by account and time.
+    pub(crate) fn postings(&self, subject: u32) -> Vec<Posting> {
+        let mut all: Vec<Posting> = self.shards.postings(subject).collect();
+        let fresh = self.fresh.of(subject);
+        if !fresh.is_empty() {
+            all.extend(fresh);
+            all.sort_unstable();
+        }
+        all
     }
 
     pub(crate) fn shown(&self, posting: Posting) -> FieldSet {

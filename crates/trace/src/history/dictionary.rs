@@ -122,7 +122,7 @@ impl FieldDictionary {
             self.sets.push(set);
             return at;
         }
-        let subset = (0u8..).zip(&self.sets).skip(1).filter(|(_, known)| set.contains(**known));
+        let subset = (0..=u8::MAX).zip(&self.sets).skip(1).filter(|(_, known)| set.contains(**known));
         subset.max_by_key(|(_, known)| known.0.count_ones()).map_or(0, |(at, _)| at)
     }
 

@@ -1,4 +1,8 @@
+use hashbrown::HashMap;
+
+use super::calendar::Calendar;
 use super::cohorts::{Cohorts, MAX_COHORTS};
+use super::fresh::Novelty;
 use super::neighbours::{self, Group, Neighbours};
 use super::posting::Posting;
 use super::shard::Shards;
@@ -28,10 +32,8 @@ pub(crate) struct Mass {
 /// Sums over the whole history, made anew by every settling.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// Distinct subjects shown to somebody.
-    pub(crate) seen: u64,
-    /// Distinct pairs of account and subject.
-    pub(crate) pairs: u64,
+    seen: u64,
+    pairs: u64,
     /// Whether any disclosure says whether a reason explains it.
     pub(crate) reasons_known: bool,
     /// Accounts that see so much that they are populations.
@@ -46,6 +48,20 @@ pub(crate) struct Index {
     /// account × (1 + cohorts) × {all, unexplained} × {1, exposure + 1}.
     weights: Vec<f32>,
     exposed: Vec<u32>,
+    groups_of: Vec<Vec<usize>>,
+    /// How many episodes each account has by when.
+    pub(crate) calendar: Calendar,
+    fresh: Delta,
+}
+
+/// What was added since the sums were made.
+#[derive(Debug, Default)]
+struct Delta {
+    seen: u64,
+    pairs: u64,
+    accounts: usize,
+    exposed: HashMap<u16, u64>,
+    weights: HashMap<usize, f64>,
 }
 
 impl Index {
@@ -80,6 +96,15 @@ impl Index {
         let learned = neighbours::learn(shards, &index.exposed, &index.broad, index.pairs, teams);
         index.groups = learned.groups;
         index.neighbours = learned.neighbours;
+        index.groups_of = vec![Vec::new(); accounts];
+        for (number, group) in index.groups.iter().enumerate() {
+            for account in &group.members {
+                if let Some(list) = index.groups_of.get_mut(usize::from(*account)) {
+                    list.push(number);
+                }
+            }
+        }
+        index.calendar = Calendar::build(shards, accounts);
         index
     }
 
@@ -121,21 +146,73 @@ impl Index {
         row * 4 + usize::from(slice.unexplained) * 2 + usize::from(slice.by_exposure)
     }
 
+    /// Counts one disclosure that came after the sums were made.
+    pub(super) fn add(&mut self, posting: Posting, novelty: Novelty, cohorts: u64) {
+        let account = posting.account();
+        self.reasons_known |= posting.explanation() != Explanation::Unknown;
+        self.fresh.seen += u64::from(novelty.subject);
+        self.calendar.add(posting);
+        if novelty.pair {
+            self.fresh.pairs += 1;
+            *self.fresh.exposed.entry(account).or_default() += 1;
+        }
+        for cohort in std::iter::once(None).chain(bits(cohorts).filter(|c| *c < self.cohorts).map(Some)) {
+            for (unexplained, counts) in [(false, novelty.pair), (true, novelty.unexplained)] {
+                for by_exposure in [false, true].into_iter().filter(|_| counts) {
+                    let cell = self.cell(account, Slice { cohort, unexplained, by_exposure });
+                    let weight = if by_exposure { size(novelty.seen_by) + 1.0 } else { 1.0 };
+                    *self.fresh.weights.entry(cell).or_default() += weight;
+                }
+            }
+        }
+    }
+
+    /// Forgets what [`Index::add`] counted.
+    pub(super) fn forget_fresh(&mut self) {
+        let accounts = self.fresh.accounts;
+        self.fresh = Delta { accounts, ..Delta::default() };
+        self.calendar.forget_fresh();
+    }
+
+    /// Counts one more account.
+    pub(super) fn note_account(&mut self) {
+        self.fresh.accounts += 1;
+    }
+
+    /// Returns how many distinct subjects were shown to somebody.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen + self.fresh.seen
+    }
+
+    /// Returns how many distinct pairs of account and subject there are.
+    pub(crate) fn pairs(&self) -> u64 {
+        self.pairs + self.fresh.pairs
+    }
+
     /// Returns the weight of all subjects in this slice of `account`; 0 if there are none.
     pub(crate) fn weight(&self, account: u16, slice: Slice) -> f64 {
-        self.weights.get(self.cell(account, slice)).copied().map_or(0.0, f64::from)
+        let cell = self.cell(account, slice);
+        let settled = self.weights.get(cell).copied().map_or(0.0, f64::from);
+        settled + self.fresh.weights.get(&cell).copied().unwrap_or(0.0)
     }
 
     pub(crate) fn exposed(&self, account: u16) -> u64 {
-        self.exposed.get(usize::from(account)).copied().map_or(0, u64::from)
+        let settled = self.exposed.get(usize::from(account)).copied().map_or(0, u64::from);
+        settled + self.fresh.exposed.get(&account).copied().unwrap_or(0)
+    }
+
+    /// Returns the groups that `account` is a member of.
+    pub(crate) fn groups_of(&self, account: u16) -> &[usize] {
+        self.groups_of.get(usize::from(account)).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn accounts(&self) -> usize {
-        self.accounts
+        self.accounts + self.fresh.accounts
     }
 
     pub(crate) fn silent_accounts(&self) -> usize {
-        self.exposed.iter().filter(|count| **count == 0).count()
+        let accounts = (0..=u16::MAX).take(self.accounts());
+        accounts.filter(|account| self.exposed(*account) == 0).count()
     }
 
     /// Returns the seen subjects that belong to both cohorts.
@@ -153,7 +230,8 @@ impl Index {
             let count = f64::from(count);
             (count > 0.02 * seen && count > 10.0 * median) || (count > 0.5 * seen && count > 2.5 * median)
         };
-        let broad = (0u16..).zip(&self.exposed).filter(|(_, count)| sizes.len() > 2 && is_broad(**count));
+        let broad =
+            (0..=u16::MAX).zip(&self.exposed).filter(|(_, count)| sizes.len() > 2 && is_broad(**count));
         broad.map(|(account, _)| account).collect()
     }
 }
