@@ -90,7 +90,8 @@ impl Interner {
     }
 
     fn shard(&self, hash: u64) -> Option<(u32, &Mutex<Shard>)> {
-        let place = (hash >> 7) as usize % SHARDS;
+        // Neither the low bits nor the highest seven: tables place and tag their slots by these.
+        let place = (hash >> 44) as usize % SHARDS;
         Some((u32::try_from(place).ok()?, self.shards.get(place)?))
     }
 }
