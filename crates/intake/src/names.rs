@@ -8,29 +8,30 @@ use rastro_model::{FieldSet, MAX_FIELDS};
 
 const SHARDS: usize = 64;
 
-/// Gives each distinct text a number. Numbers are nearly dense: all below about the count of texts.
+/// Gives each distinct text a number. Numbers are nearly dense: all below about twice the count of texts.
 #[derive(Debug)]
 pub struct Interner {
     hasher: DefaultHashBuilder,
     shards: Vec<Mutex<Shard>>,
 }
 
-/// Texts of one part of the hashes. The n-th text of shard s has the number n * SHARDS + s.
+/// Texts of one part of the hashes. Number `(index * 2 + kind) * SHARDS + place`: kind 0 for integers in
+/// their shortest form, which is what most keys are and takes one look into memory; kind 1 for other texts.
 #[derive(Debug, Default)]
 struct Shard {
-    table: HashTable<u32>,
-    /// Where each text ends in `texts`.
+    integers: HashTable<(u64, u32)>,
+    values: Vec<u64>,
+    others: HashTable<u32>,
+    /// Where each of the others ends in `texts`.
     ends: Vec<u32>,
     texts: Vec<u8>,
 }
 
-impl Shard {
-    fn slice<'a>(ends: &[u32], texts: &'a [u8], index: u32) -> &'a [u8] {
-        let index = index as usize;
-        let start = index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |end| *end as usize);
-        let end = ends.get(index).map_or(start, |end| *end as usize);
-        texts.get(start..end).unwrap_or_default()
-    }
+fn slice<'a>(ends: &[u32], texts: &'a [u8], index: u32) -> &'a [u8] {
+    let index = index as usize;
+    let start = index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |end| *end as usize);
+    let end = ends.get(index).map_or(start, |end| *end as usize);
+    texts.get(start..end).unwrap_or_default()
 }
 
 impl Default for Interner {
@@ -44,44 +45,60 @@ impl Interner {
     /// Returns the number of `text`, giving it one if it has none. `None` when a shard holds 4 GiB of texts,
     /// or numbers run out.
     pub fn number(&self, text: &[u8]) -> Option<u32> {
-        let hash = self.hasher.hash_one(text);
+        match shortest_integer(text) {
+            Some(value) => self.number_of_integer(value),
+            None => self.number_of_text(text),
+        }
+    }
+
+    fn number_of_integer(&self, value: u64) -> Option<u32> {
+        let hash = self.hasher.hash_one(value);
         let (place, shard) = self.shard(hash)?;
         let mut shard = shard.lock();
-        let Shard { table, ends, texts } = &mut *shard;
-        if let Some(index) = table.find(hash, |index| Shard::slice(ends, texts, *index) == text) {
-            return number_of(*index, place);
+        if let Some((_, index)) = shard.integers.find(hash, |(known, _)| *known == value) {
+            return number_of(*index, 0, place);
         }
-        let end = u32::try_from(texts.len() + text.len()).ok()?;
-        let index = u32::try_from(ends.len()).ok()?;
-        let number = number_of(index, place)?;
-        texts.extend_from_slice(text);
-        ends.push(end);
-        let (hasher, ends, texts): (_, &[u32], &[u8]) = (&self.hasher, ends, texts);
-        table.insert_unique(hash, index, |index| hasher.hash_one(Shard::slice(ends, texts, *index)));
+        let index = u32::try_from(shard.values.len()).ok()?;
+        let number = number_of(index, 0, place)?;
+        shard.values.push(value);
+        let hasher = &self.hasher;
+        shard.integers.insert_unique(hash, (value, index), |(known, _)| hasher.hash_one(known));
         Some(number)
     }
 
-    /// Returns the number of `text` if it has one.
-    pub fn find(&self, text: &[u8]) -> Option<u32> {
+    fn number_of_text(&self, text: &[u8]) -> Option<u32> {
         let hash = self.hasher.hash_one(text);
         let (place, shard) = self.shard(hash)?;
-        let shard = shard.lock();
-        let found =
-            shard.table.find(hash, |index| Shard::slice(&shard.ends, &shard.texts, *index) == text)?;
-        number_of(*found, place)
+        let mut shard = shard.lock();
+        let Shard { others, ends, texts, .. } = &mut *shard;
+        if let Some(index) = others.find(hash, |index| slice(ends, texts, *index) == text) {
+            return number_of(*index, 1, place);
+        }
+        let end = u32::try_from(texts.len() + text.len()).ok()?;
+        let index = u32::try_from(ends.len()).ok()?;
+        let number = number_of(index, 1, place)?;
+        texts.extend_from_slice(text);
+        ends.push(end);
+        let (hasher, ends, texts): (_, &[u32], &[u8]) = (&self.hasher, ends, texts);
+        others.insert_unique(hash, index, |index| hasher.hash_one(slice(ends, texts, *index)));
+        Some(number)
     }
 
     /// Returns the text of a number; empty if it is nobody's. What is not UTF-8 is replaced.
     pub fn text(&self, number: u32) -> String {
-        let Some(shard) = self.shards.get(number as usize % SHARDS) else { return String::new() };
+        let shards = SHARDS as u32;
+        let Some(shard) = self.shards.get((number % shards) as usize) else { return String::new() };
         let shard = shard.lock();
-        let text = Shard::slice(&shard.ends, &shard.texts, number / SHARDS as u32);
-        String::from_utf8_lossy(text).into_owned()
+        let (index, kind) = (number / shards / 2, number / shards % 2);
+        if kind == 0 {
+            return shard.values.get(index as usize).map(u64::to_string).unwrap_or_default();
+        }
+        String::from_utf8_lossy(slice(&shard.ends, &shard.texts, index)).into_owned()
     }
 
     /// Returns how many texts have a number.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().ends.len()).sum()
+        self.shards.iter().map(Mutex::lock).map(|shard| shard.values.len() + shard.ends.len()).sum()
     }
 
     /// Returns whether no text has a number.
@@ -96,8 +113,17 @@ impl Interner {
     }
 }
 
-fn number_of(index: u32, place: u32) -> Option<u32> {
-    index.checked_mul(SHARDS as u32)?.checked_add(place)
+fn number_of(index: u32, kind: u32, place: u32) -> Option<u32> {
+    index.checked_mul(2)?.checked_add(kind)?.checked_mul(SHARDS as u32)?.checked_add(place)
+}
+
+/// Reads a text that is just what its integer prints as.
+fn shortest_integer(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 19 || (text.len() > 1 && text.first() == Some(&b'0')) {
+        return None;
+    }
+    text.iter()
+        .try_fold(0u64, |value, digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
 }
 
 /// A set of numbers, one bit for each up to the greatest.
@@ -194,23 +220,27 @@ mod tests {
     #[test]
     fn interner_gives_every_text_one_number_whoever_asks() {
         let interner = Interner::default();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for n in 0..20_000 {
-                        let text = n.to_string();
-                        assert_eq!(interner.number(text.as_bytes()), interner.find(text.as_bytes()));
-                    }
-                });
-            }
+        let texts: Vec<String> = (0..20_000)
+            .map(|n| if n % 3 == 0 { format!("k{n}") } else { n.to_string() })
+            .chain(
+                ["0", "00", "007", "7", "-7", "9223372036854775808", "99999999999999999999"]
+                    .map(String::from),
+            )
+            .collect();
+        let numbers =
+            || -> Vec<u32> { texts.iter().map(|text| interner.number(text.as_bytes()).unwrap()).collect() };
+        let first = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(numbers)).collect();
+            let all: Vec<Vec<u32>> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            assert!(all.iter().all(|numbers| *numbers == all[0]));
+            all[0].clone()
         });
-        assert_eq!(interner.len(), 20_000);
-        for n in 0..20_000 {
-            let number = interner.find(n.to_string().as_bytes()).unwrap();
-            assert_eq!(interner.text(number), n.to_string());
-            assert!(number < 25_000, "{number}");
+        let distinct: std::collections::HashSet<&String> = texts.iter().collect();
+        assert_eq!(interner.len(), distinct.len());
+        for (number, text) in first.iter().zip(&texts) {
+            assert_eq!(interner.text(*number), *text);
+            assert!(*number < 50_000, "{number}");
         }
-        assert_eq!(interner.find(b"x"), None);
     }
 
     #[test]

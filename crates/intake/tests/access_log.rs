@@ -11,7 +11,7 @@ use std::io::Write;
 
 use rastro_intake::{
     ACCESS_COLUMNS, AccessFormat, AccessReader, AccessTally, BadLines, ColumnMap, IntakeError, Names,
-    Reasons, TableFormat, TimeFormat,
+    NumberSet, Reasons, TableFormat, TimeFormat,
 };
 
 struct Read {
