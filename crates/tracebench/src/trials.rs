@@ -89,7 +89,8 @@ fn judge(stage: &Built, leak: &Leak, reports: &[VictimReport], options: &Options
     let first = trace.accounts.first();
     let is_false_accusation =
         trace.accounts.iter().any(|account| account.involved >= 0.95 && !is_guilty(account));
-    let is_missed = victims.len() >= 12 && !guilty.is_empty() && first.is_none_or(|first| first.involved < 0.5);
+    let is_missed =
+        victims.len() >= 12 && !guilty.is_empty() && first.is_none_or(|first| first.involved < 0.5);
     if options.explain && (is_false_accusation || is_missed) {
         explain(leak, &trace);
     }

@@ -50,7 +50,8 @@ pub fn draw_reports(
         tries += 1;
         let reported = copied + 24 * 7 + draw.below_u32(24 * 90);
         // Decided first: whoever does not report readily is replaced by another victim, not by a stray.
-        let stray = *next_is_stray.get_or_insert_with(|| leak.leaked.is_empty() || draw.chance(options.stray));
+        let stray =
+            *next_is_stray.get_or_insert_with(|| leak.leaked.is_empty() || draw.chance(options.stray));
         let (subject, hour, known) = if stray {
             let subject = stray_subject(world, draw);
             let known = if draw.chance(0.5) { fields::NAME } else { fields::NAME | fields::EMAIL };

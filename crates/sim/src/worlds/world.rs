@@ -172,8 +172,12 @@ impl World {
         let home = home.map_or(&[][..], Vec::as_slice);
         let usual = draw.pick(home).copied().unwrap_or_else(|| draw.below_u32(self.teams));
         let usual_pod = draw.below_u32(TEAM_SIZE / POD_SIZE);
-        // A member of the pod works with a customer always or never: that is what makes them share four fifths.
-        let works: Vec<bool> = (0..POD_SIZE).map(|_| draw.chance(0.8)).collect();
+        // Four fifths of a pod's customers are shared, each by four fifths of its members; the others have one
+        // member who works with them. A member works with a customer always or never.
+        let is_shared = draw.chance(0.8);
+        let only = draw.below_u32(POD_SIZE);
+        let works: Vec<bool> =
+            (0..POD_SIZE).map(|member| if is_shared { draw.chance(0.8) } else { member == only }).collect();
         for hour in &customer.tickets {
             let team = if draw.chance(0.85) { usual } else { draw.below_u32(self.teams) };
             if self.is_pod_team(team) {

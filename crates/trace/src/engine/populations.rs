@@ -9,12 +9,12 @@ use crate::history::{MAX_COHORTS, Mass};
 use crate::numeric::{log_add, log_sum_exp, real, size};
 
 /// How the belief in "not one ordinary account" is divided.
-const WEIGHT_GENERAL: f64 = 0.35;
+const WEIGHT_GENERAL: f64 = 0.5;
 const WEIGHT_PERIODS: f64 = 0.05;
-const WEIGHT_COHORTS: f64 = 0.15;
+const WEIGHT_COHORTS: f64 = 0.13;
 const WEIGHT_BROAD: f64 = 0.15;
-const WEIGHT_GROUPS: f64 = 0.2;
-const WEIGHT_NEIGHBOURS: f64 = 0.1;
+const WEIGHT_GROUPS: f64 = 0.12;
+const WEIGHT_NEIGHBOURS: f64 = 0.05;
 /// Neighbourhoods of so many leading accounts are weighed, in these sizes.
 const NEIGHBOURHOOD_CANDIDATES: usize = 48;
 const NEIGHBOURHOOD_SIZES: [usize; 4] = [2, 5, 14, 48];
