@@ -9,6 +9,7 @@ mod init;
 mod log_arguments;
 mod output;
 mod serve;
+mod simulate;
 mod suspend;
 mod trace;
 mod victims;
@@ -48,6 +49,8 @@ enum Command {
     Suspend(suspend::SuspendArguments),
     /// Ends the suspension of a principal
     Restore(suspend::SuspendArguments),
+    /// Writes the logs of a support desk with a leak in it, and the truth beside them
+    Simulate(simulate::SimulateArguments),
     /// Prints the reference of rastro.toml
     #[command(hide = true)]
     ConfigReference(config_reference::ReferenceArguments),
@@ -91,6 +94,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Exposure(arguments) => exposure::run(&arguments),
         Command::Suspend(arguments) => suspend::run_suspend(&arguments),
         Command::Restore(arguments) => suspend::run_restore(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::ConfigReference(arguments) => config_reference::run(&arguments),
     };
     match result {

@@ -18,8 +18,7 @@ use self::posting::HOUR_MICROS;
 use self::shard::Shards;
 
 pub(crate) use self::cohorts::MAX_COHORTS;
-pub(crate) use self::index::{Index, Slice};
-pub(crate) use self::neighbours::Group;
+pub(crate) use self::index::{Index, Mass, Slice};
 pub(crate) use self::posting::Posting;
 
 /// Number of an account within one history.

@@ -61,13 +61,14 @@ fn play(
     }
     for cell in &cells {
         eprintln!(
-            "{:28} m={:2} stray={:.1} first right {:.3} false {:.4} mean p {:.3}",
+            "{:28} m={:2} stray={:.1} first right {:.3} false {:.4} mean p {:.3} max {:.3}",
             cell.scenario,
             cell.victims,
             cell.stray,
             cell.rate(|trial| trial.is_first_right),
             cell.rate(|trial| trial.is_false_accusation),
-            cell.trials.iter().map(|trial| trial.confidence).sum::<f64>() / cell.trials.len().max(1) as f64
+            cell.trials.iter().map(|trial| trial.confidence).sum::<f64>() / cell.trials.len().max(1) as f64,
+            cell.trials.iter().map(|trial| trial.confidence).fold(0.0, f64::max)
         );
     }
     Ok(cells)
@@ -88,7 +89,9 @@ fn judge(stage: &Built, leak: &Leak, reports: &[VictimReport], options: &Options
     let first = trace.accounts.first();
     let is_false_accusation =
         trace.accounts.iter().any(|account| account.involved >= 0.95 && !is_guilty(account));
-    if is_false_accusation && options.explain {
+    let is_missed =
+        victims.len() >= 12 && !guilty.is_empty() && first.is_none_or(|first| first.involved < 0.5);
+    if options.explain && (is_false_accusation || is_missed) {
         explain(leak, &trace);
     }
     let window = trace.window.filter(|_| !leak.leaked.is_empty()).map(|window| {

@@ -45,10 +45,13 @@ pub fn draw_reports(
     let mut taken = HashSet::new();
     let mut reports = Vec::new();
     let mut tries = 0;
+    let mut next_is_stray = None;
     while reports.len() < options.count && tries < 1_000_000 {
         tries += 1;
         let reported = copied + 24 * 7 + draw.below_u32(24 * 90);
-        let stray = leak.leaked.is_empty() || draw.chance(options.stray);
+        // Decided first: whoever does not report readily is replaced by another victim, not by a stray.
+        let stray =
+            *next_is_stray.get_or_insert_with(|| leak.leaked.is_empty() || draw.chance(options.stray));
         let (subject, hour, known) = if stray {
             let subject = stray_subject(world, draw);
             let known = if draw.chance(0.5) { fields::NAME } else { fields::NAME | fields::EMAIL };
@@ -65,6 +68,7 @@ pub fn draw_reports(
         if !taken.insert(subject) {
             continue;
         }
+        next_is_stray = None;
         let current = draw.chance(options.versions).then(|| interval(draw, hour, reported));
         reports.push(VictimReport { subject, reported, known, current, stray });
     }

@@ -172,12 +172,18 @@ impl World {
         let home = home.map_or(&[][..], Vec::as_slice);
         let usual = draw.pick(home).copied().unwrap_or_else(|| draw.below_u32(self.teams));
         let usual_pod = draw.below_u32(TEAM_SIZE / POD_SIZE);
+        // Four fifths of a pod's customers are shared, each by four fifths of its members; the others have one
+        // member who works with them. A member works with a customer always or never.
+        let is_shared = draw.chance(0.8);
+        let only = draw.below_u32(POD_SIZE);
+        let works: Vec<bool> =
+            (0..POD_SIZE).map(|member| if is_shared { draw.chance(0.8) } else { member == only }).collect();
         for hour in &customer.tickets {
             let team = if draw.chance(0.85) { usual } else { draw.below_u32(self.teams) };
             if self.is_pod_team(team) {
                 let pod = if draw.chance(0.8) { usual_pod } else { draw.below_u32(TEAM_SIZE / POD_SIZE) };
-                for member in 0..POD_SIZE {
-                    if draw.chance(0.8) {
+                for (member, works) in (0..POD_SIZE).zip(&works) {
+                    if *works {
                         self.show(team, pod * POD_SIZE + member, customer.id, *hour, &mut draw, out);
                     }
                 }

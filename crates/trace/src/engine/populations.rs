@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use super::accounts::Scored;
 use super::case::{Case, average};
 use super::sessions;
-use crate::history::{Group, MAX_COHORTS};
+use crate::history::{MAX_COHORTS, Mass};
 use crate::numeric::{log_add, log_sum_exp, real, size};
 
 /// How the belief in "not one ordinary account" is divided.
-const WEIGHT_GENERAL: f64 = 0.35;
+const WEIGHT_GENERAL: f64 = 0.5;
 const WEIGHT_PERIODS: f64 = 0.05;
-const WEIGHT_COHORTS: f64 = 0.15;
+const WEIGHT_COHORTS: f64 = 0.13;
 const WEIGHT_BROAD: f64 = 0.15;
-const WEIGHT_GROUPS: f64 = 0.2;
-const WEIGHT_NEIGHBOURS: f64 = 0.1;
+const WEIGHT_GROUPS: f64 = 0.12;
+const WEIGHT_NEIGHBOURS: f64 = 0.05;
 /// Neighbourhoods of so many leading accounts are weighed, in these sizes.
 const NEIGHBOURHOOD_CANDIDATES: usize = 48;
 const NEIGHBOURHOOD_SIZES: [usize; 4] = [2, 5, 14, 48];
@@ -72,7 +72,8 @@ pub(super) fn densities(case: &Case, source: &Source) -> Vec<f64> {
         }
         Source::Group(number) => {
             let Some(group) = index.groups.get(*number) else { return each(&|_| 0.0) };
-            each(&|at| if count_members(case, at, &group.members) > 0 { 1.0 / group.subjects } else { 0.0 })
+            let subjects = index.group_mass(group).subjects.max(1.0);
+            each(&|at| if count_members(case, at, &group.members) > 0 { 1.0 / subjects } else { 0.0 })
         }
         Source::Neighbourhood(account, nearest) => {
             let (members, exposure) = neighbourhood(case, *account, *nearest);
@@ -159,7 +160,7 @@ fn groups(case: &Case) -> Vec<(Source, f64)> {
     }
     let share = size(2 * index.groups.len()).ln();
     let weigh = |(number, list): (usize, Vec<(usize, f64)>)| {
-        let Group { exposure, subjects, .. } = index.groups.get(number)?;
+        let Mass { exposure, subjects } = index.group_mass(index.groups.get(number)?);
         let alike = average(&case.likelihood(list.iter().map(|(at, _)| (*at, 1.0 / subjects))));
         let by_exposure = average(&case.likelihood(list.iter().map(|(at, count)| (*at, count / exposure))));
         Some((Source::Group(number), log_add(alike, by_exposure) - share))

@@ -206,6 +206,13 @@ impl Index {
         self.groups_of.get(usize::from(account)).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns the exposure and the subjects of a group, with what was added since the sums were made.
+    pub(crate) fn group_mass(&self, group: &Group) -> Mass {
+        let fresh = group.members.iter().filter_map(|member| self.fresh.exposed.get(member));
+        let added = real(fresh.sum::<u64>());
+        Mass { subjects: group.subjects + added, exposure: group.exposure + added }
+    }
+
     pub(crate) fn accounts(&self) -> usize {
         self.accounts + self.fresh.accounts
     }
