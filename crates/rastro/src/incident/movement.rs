@@ -44,7 +44,7 @@ impl Case {
             subject: subject.map(|victim| victim.subject.to_string()).unwrap_or_default(),
             principal: first.map(|account| account.principal.to_string()),
             probability: first.map_or(0.0, |account| account.involved),
-            unknown_route: trace.unknown_route + trace.unlisted,
+            unknown_route: trace.unknown_route,
             populations: trace.populations.iter().map(|population| population.probability).sum(),
             named: said.named,
             verdict: said.sentence,

@@ -120,7 +120,7 @@ fn accounts(html: &mut String, trace: &Trace) -> std::fmt::Result {
     writeln!(
         html,
         "<tr><td>none of these<td class=n>{}<td class=n>–<td class=n>–<td class=n>–<td>–<td>–</tr></tbody></table>",
-        escape(&percent(trace.unknown_route + trace.unlisted))
+        escape(&percent(trace.unknown_route))
     )
 }
 

@@ -86,8 +86,8 @@ fn weigh(case: &Case, account: Option<u16>, marks: &[Mark], window: (i64, i64), 
     let shown = calendar.count(account, false, calendar.slot(from), calendar.slot(until - 1) + 1).max(1.0);
     let (mut at_leisure, mut while_shown) = (0.0, 0.0);
     for mark in marks {
-        let had = (mark.until.min(until) - mark.from.max(from)).max(0);
-        let could = (mark.until.min(all.saturating_add(from)) - mark.from).clamp(1, all);
+        let had = mark.until.min(until).saturating_sub(mark.from.max(from)).max(0);
+        let could = mark.until.min(all.saturating_add(from)).saturating_sub(mark.from).clamp(1, all);
         let fits = whole(had) / whole(until - from) * whole(all) / whole(could);
         match &mark.views {
             None => at_leisure += (odds * fits).ln_1p(),

@@ -3,8 +3,7 @@ use serde_json::{Value, json};
 
 use crate::incident::{Case, verdict};
 
-/// Returns the answer for programs. Probabilities of `accounts`, of `populations` and `unknown_route` sum to
-/// 1: what is too small to be listed counts as unknown.
+/// Returns the answer for programs. Probabilities of `accounts`, `populations` and `unknown_route` sum to 1.
 pub(super) fn answer(case: &Case, trace: &Trace) -> Value {
     let said = verdict(trace);
     let accounts: Vec<Value> = trace
@@ -62,7 +61,7 @@ pub(super) fn answer(case: &Case, trace: &Trace) -> Value {
         "named": said.named,
         "accounts": accounts,
         "populations": populations,
-        "unknown_route": trace.unknown_route + trace.unlisted,
+        "unknown_route": trace.unknown_route,
         "collusions": collusions,
         "window": window,
         "evidence": evidence(trace),

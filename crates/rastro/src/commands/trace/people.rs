@@ -112,7 +112,7 @@ fn ranking(text: &mut String, trace: &Trace, spread: Option<&[(f64, f64)]>, top:
             percent(population.probability),
         )?;
     }
-    writeln!(text, "  {:<28} {:>11}\n", "none of these", percent(trace.unknown_route + trace.unlisted))?;
+    writeln!(text, "  {:<28} {:>11}\n", "none of these", percent(trace.unknown_route))?;
     for collusion in trace.collusions.iter().filter(|c| c.probability >= 0.05).take(3) {
         let members: Vec<String> = collusion
             .members

@@ -25,7 +25,7 @@ pub(super) fn ranking(trace: &Trace, spread: Option<&[(f64, f64)]>) -> String {
     for population in trace.populations.iter().take(3) {
         bars.push((format!("all {}", population.name), population.probability, None, "#999999"));
     }
-    bars.push(("none of these".to_owned(), trace.unknown_route + trace.unlisted, None, "#999999"));
+    bars.push(("none of these".to_owned(), trace.unknown_route, None, "#999999"));
     let height = bars.len() as f64 * 26.0 + 30.0;
     let scale = WIDTH - LEFT - 90.0;
     let mut svg = begin(height, "Probability of each route");
