@@ -4,10 +4,15 @@ mod check;
 mod config_reference;
 mod demo;
 mod disclosures;
+mod exposure;
 mod init;
+mod log_arguments;
 mod output;
 mod serve;
+mod simulate;
 mod suspend;
+mod trace;
+mod victims;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,10 +39,18 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Prints what was shown to whom
     Disclosures(disclosures::DisclosuresArguments),
+    /// From victims to the account their data left through
+    Trace(trace::TraceArguments),
+    /// Keeps the reports of an incident, and shows what each changes
+    Victims(victims::VictimsArguments),
+    /// Everything a principal was shown
+    Exposure(exposure::ExposureArguments),
     /// Cuts a principal off, on every gateway, at once
     Suspend(suspend::SuspendArguments),
     /// Ends the suspension of a principal
     Restore(suspend::SuspendArguments),
+    /// Writes the logs of a support desk with a leak in it, and the truth beside them
+    Simulate(simulate::SimulateArguments),
     /// Prints the reference of rastro.toml
     #[command(hide = true)]
     ConfigReference(config_reference::ReferenceArguments),
@@ -76,8 +89,12 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Disclosures(arguments) => disclosures::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
+        Command::Victims(arguments) => victims::run(&arguments),
+        Command::Exposure(arguments) => exposure::run(&arguments),
         Command::Suspend(arguments) => suspend::run_suspend(&arguments),
         Command::Restore(arguments) => suspend::run_restore(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::ConfigReference(arguments) => config_reference::run(&arguments),
     };
     match result {

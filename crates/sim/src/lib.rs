@@ -6,6 +6,7 @@
 mod desk;
 mod leash;
 mod scratch;
+pub mod worlds;
 
 pub use desk::{Customer, LoadError, LoadStep, SupportDesk, Ticket};
 pub use leash::Leashed;

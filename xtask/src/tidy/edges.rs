@@ -6,12 +6,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("sim", &[]),
     ("bench", &["sim"]),
+    ("tracebench", &["sim", "model", "trace"]),
     ("attribution", &["model", "wire"]),
     ("ledger", &["model"]),
     ("detect", &["model"]),
+    ("intake", &["model"]),
     ("trace", &["model", "ledger"]),
     ("console", &["model", "ledger", "detect", "trace"]),
-    ("rastro", &["model", "wire", "attribution", "ledger", "detect", "trace", "console", "sim"]),
+    ("rastro", &["model", "wire", "attribution", "ledger", "detect", "intake", "trace", "console", "sim"]),
 ];
 
 /// Checks one member's manifest: its edges to other members, and that it inherits the workspace's lints.

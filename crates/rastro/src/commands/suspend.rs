@@ -31,10 +31,15 @@ pub(super) struct SuspendArguments {
 
 impl SuspendArguments {
     fn who(&self) -> String {
-        let named = self.by.clone().or_else(|| std::env::var("SUDO_USER").ok());
-        let known = named.or_else(|| std::env::var("USER").ok()).or_else(|| std::env::var("LOGNAME").ok());
-        known.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+        acting_person(self.by.clone())
     }
+}
+
+/// Returns who acts: as named, or the operating system's account.
+pub(super) fn acting_person(named: Option<String>) -> String {
+    let named = named.or_else(|| std::env::var("SUDO_USER").ok());
+    let known = named.or_else(|| std::env::var("USER").ok()).or_else(|| std::env::var("LOGNAME").ok());
+    known.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 pub(super) fn run_suspend(arguments: &SuspendArguments) -> CommandResult {

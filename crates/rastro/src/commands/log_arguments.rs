@@ -1,0 +1,79 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use rastro_intake::{ACCESS_COLUMNS, AccessFormat, ColumnMap, TableFormat, TimeFormat};
+
+use crate::incident::{LogSources, bad_lines};
+
+/// Access logs, and how they are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access logs")]
+pub(super) struct LogArguments {
+    /// Access log, CSV with a header, plain or gzip; `-` is standard input
+    #[arg(long = "access-log", value_name = "FILE", num_args = 1..)]
+    access_log: Vec<PathBuf>,
+    /// Reasons, CSV: subject,principal,from,until,reason
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    reasons: Vec<PathBuf>,
+    /// Headers of the columns time, principal, subject, fields, reason, statement where they differ
+    #[arg(long, value_name = "NAME=HEADER,…", value_parser = parse_map)]
+    map: Option<ColumnMap>,
+    /// What stands between cells; found out from the header if missing
+    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
+    delimiter: Option<u8>,
+    /// Zone of times without an offset, such as America/Sao_Paulo
+    #[arg(long, value_name = "ZONE", value_parser = TimeFormat::in_zone)]
+    time_zone: Option<TimeFormat>,
+    /// Form of times that are not recognised, as for strptime: %d.%m.%Y %H:%M
+    #[arg(long, value_name = "PATTERN")]
+    time_format: Option<String>,
+    /// What every access showed, for logs without a column of fields: name;email
+    #[arg(long, value_name = "FIELDS")]
+    shown_fields: Option<String>,
+    /// Leave malformed lines out and count them, instead of ending with status 2
+    #[arg(long)]
+    skip_bad_lines: bool,
+}
+
+impl LogArguments {
+    /// Returns the logs to read; `None` if none is given.
+    ///
+    /// # Errors
+    /// Reasons without a log.
+    pub(super) fn sources(&self) -> anyhow::Result<Option<LogSources>> {
+        if self.access_log.is_empty() {
+            anyhow::ensure!(self.reasons.is_empty(), "`--reasons` needs `--access-log`");
+            return Ok(None);
+        }
+        let table = TableFormat {
+            columns: self.map.clone().unwrap_or_default(),
+            delimiter: self.delimiter,
+            bad_lines: bad_lines(self.skip_bad_lines),
+        };
+        let times = TimeFormat { pattern: self.time_format.clone(), ..self.times() };
+        let format = AccessFormat { table, times, shown_fields: self.shown_fields.clone() };
+        Ok(Some(LogSources { logs: self.access_log.clone(), reasons: self.reasons.clone(), format }))
+    }
+
+    /// Returns the zone of times without an offset.
+    pub(super) fn times(&self) -> TimeFormat {
+        self.time_zone.clone().unwrap_or_default()
+    }
+
+    /// Returns how lists beside the log are read: under their own headers.
+    pub(super) fn list_format(&self) -> TableFormat {
+        TableFormat { bad_lines: bad_lines(self.skip_bad_lines), ..TableFormat::default() }
+    }
+}
+
+fn parse_map(text: &str) -> Result<ColumnMap, String> {
+    ColumnMap::parse(text, &ACCESS_COLUMNS)
+}
+
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match (text, text.as_bytes()) {
+        ("\\t" | "tab", _) => Ok(b'\t'),
+        (_, [byte]) if !byte.is_ascii_alphanumeric() && !b"\"\r\n".contains(byte) => Ok(*byte),
+        _ => Err("a delimiter is one character, such as `;`, or `tab`".to_owned()),
+    }
+}

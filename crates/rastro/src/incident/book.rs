@@ -1,0 +1,177 @@
+//! Reports of an incident, kept in the data directory: one line of JSON for each, appended and synced, never
+//! changed. The format is in `docs/incident-format.md`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use rastro_intake::{Report, VictimName};
+use rastro_model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Longest name of an incident.
+const NAME_CHARS_MAX: usize = 64;
+/// A book is written by people; a larger file is something else.
+const BOOK_BYTES_MAX: u64 = 256 << 20;
+
+/// One line of a book.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BookEntry {
+    /// When it was written down, RFC 3339.
+    pub(crate) noted_at: String,
+    /// By whom.
+    pub(crate) noted_by: String,
+    /// Key of the subject.
+    pub(crate) subject: String,
+    /// When the subject reported, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reported_at: Option<String>,
+    /// What the caller knew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fields: Vec<String>,
+}
+
+impl BookEntry {
+    /// Returns the report that the entry stands for.
+    ///
+    /// # Errors
+    /// `reported_at` is not a time.
+    pub(crate) fn report(&self, line: u64) -> anyhow::Result<Report> {
+        let reported_at = match &self.reported_at {
+            None => None,
+            Some(text) => Some(text.parse::<Timestamp>().with_context(|| format!("`{text}` is not a time"))?),
+        };
+        let name = VictimName::Subject(self.subject.clone());
+        Ok(Report { line, name, reported_at, fields: self.fields.clone() })
+    }
+}
+
+/// The reports of one incident.
+#[derive(Debug)]
+pub(crate) struct Book {
+    path: PathBuf,
+}
+
+impl Book {
+    /// Returns the book of the incident `name` below `data_dir`; nothing is created yet.
+    ///
+    /// # Errors
+    /// The name is empty, long, or holds more than letters, digits, `-`, `_` and `.`.
+    pub(crate) fn new(data_dir: &Path, name: &str) -> anyhow::Result<Book> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        ensure!(
+            !name.is_empty()
+                && name.len() <= NAME_CHARS_MAX
+                && name.chars().all(plain)
+                && !name.starts_with('.'),
+            "`{name}` is not a name for an incident: letters, digits, `-`, `_` and `.`"
+        );
+        Ok(Book { path: data_dir.join("incidents").join(format!("{name}.ndjson")) })
+    }
+
+    /// Reads all entries, in the order in which they were written; none if there is no book yet. A last line
+    /// without its end was never finished, and is left out.
+    ///
+    /// # Errors
+    /// A line is damaged.
+    pub(crate) fn read(&self) -> anyhow::Result<Vec<BookEntry>> {
+        let mut text = String::new();
+        match File::open(&self.path) {
+            Ok(file) => file.take(BOOK_BYTES_MAX).read_to_string(&mut text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+        .with_context(|| format!("cannot read `{}`", self.path.display()))?;
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let lines = text.get(..whole).unwrap_or_default().lines();
+        let mut entries = Vec::new();
+        for (line, text) in lines.enumerate() {
+            match serde_json::from_str(text) {
+                Ok(entry) => entries.push(entry),
+                Err(_) => bail!("`{}` line {} is damaged", self.path.display(), line + 1),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Appends entries; they are durable on return, all or none of them after a crash.
+    ///
+    /// # Errors
+    /// The file cannot be locked or written.
+    pub(crate) fn append(&self, entries: &[BookEntry]) -> anyhow::Result<()> {
+        let context = || format!("cannot write `{}`", self.path.display());
+        let folder = self.path.parent().context("an incident needs a directory")?;
+        std::fs::create_dir_all(folder).with_context(context)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).read(true).append(true).open(&self.path).with_context(context)?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).with_context(context)?;
+        let mut text = String::new();
+        if !ends_with_newline(&mut file).with_context(context)? {
+            // What a crash left unfinished becomes no entry.
+            self.drop_unfinished(&file).with_context(context)?;
+        }
+        for entry in entries {
+            text.push_str(&serde_json::to_string(entry)?);
+            text.push('\n');
+        }
+        file.write_all(text.as_bytes()).with_context(context)?;
+        file.sync_all().with_context(context)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).with_context(context)
+    }
+
+    fn drop_unfinished(&self, file: &File) -> std::io::Result<()> {
+        let bytes = std::fs::read(&self.path)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64)
+    }
+}
+
+fn ends_with_newline(file: &mut File) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let length = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    Ok(last == *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(subject: &str) -> BookEntry {
+        BookEntry {
+            noted_at: "2026-08-03T09:00:00Z".into(),
+            noted_by: "ana".into(),
+            subject: subject.into(),
+            reported_at: Some("2026-08-02T00:00:00Z".into()),
+            fields: vec!["name".into()],
+        }
+    }
+
+    #[test]
+    fn book_keeps_what_was_appended_and_drops_what_a_crash_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = Book::new(folder.path(), "case-7").unwrap();
+        assert_eq!(book.read().unwrap(), []);
+        book.append(&[entry("1"), entry("2")]).unwrap();
+        let path = folder.path().join("incidents/case-7.ndjson");
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [whole.as_slice(), b"{\"noted_at\":\"20"].concat()).unwrap();
+        assert_eq!(book.read().unwrap(), [entry("1"), entry("2")]);
+        book.append(&[entry("3")]).unwrap();
+        assert_eq!(book.read().unwrap(), [entry("1"), entry("2"), entry("3")]);
+        std::fs::write(&path, "{}\n").unwrap();
+        assert!(book.read().unwrap_err().to_string().contains("line 1 is damaged"));
+    }
+
+    #[test]
+    fn incident_name_stays_inside_its_directory() {
+        for name in ["", "..", "../x", "a/b", ".hidden", "x\0y"] {
+            assert!(Book::new(Path::new("data"), name).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+use std::path::PathBuf;
+
+use rastro_intake::{
+    AccessBatch, AccessFormat, AccessReader, BadLines, Names, Noted, NumberSet, Reasons, Tally, file_bytes,
+};
+use rastro_model::Principal;
+use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, SubjectId};
+
+use super::reports::subject_key;
+use super::{NOTED_MAX, Progress, Record, Shown};
+
+/// Where accesses and reasons are written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogSources {
+    pub(crate) logs: Vec<PathBuf>,
+    pub(crate) reasons: Vec<PathBuf>,
+    pub(crate) format: AccessFormat,
+}
+
+/// Reads logs on all cores; accesses to `victims` (keys as text) are kept in full.
+///
+/// # Errors
+/// A file cannot be used, or there are more principals than a history can name.
+pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Result<Record> {
+    let names = Names::default();
+    let mut noted = NumberSet::default();
+    for victim in victims {
+        if let Some(number) = names.subjects.number(victim.as_bytes()) {
+            noted.insert(number);
+        }
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let AccessFormat { table, times, .. } = &sources.format;
+    let mut record = Record::default();
+    let mut reasons: Option<Reasons> = None;
+    for path in &sources.reasons {
+        let (read, tally) = Reasons::read(path, table, times, &names, threads)?;
+        reasons = Some(match reasons {
+            None => read,
+            Some(all) => all.with(read),
+        });
+        record.caveats.extend(told(path, &tally));
+    }
+    let reader = AccessReader {
+        format: &sources.format,
+        names: &names,
+        noted: &noted,
+        reasons: reasons.as_ref(),
+        threads,
+    };
+    let mut filling =
+        Filling { builder: HistoryBuilder::new(), principals: Vec::new(), subjects: Vec::new() };
+    let mut noted = Vec::new();
+    let mut noted_dropped = 0;
+    for path in &sources.logs {
+        let mut progress = Progress::new(format!("of `{}` read", path.display()), file_bytes(path));
+        let mut failed = None;
+        let tally = reader.read(path, |batch, bytes| {
+            if failed.is_none() {
+                failed = filling.take(&batch, &names, &mut record).err();
+            }
+            let room = NOTED_MAX - noted.len().min(NOTED_MAX);
+            noted_dropped += batch.noted.len().saturating_sub(room);
+            noted.extend(batch.noted.into_iter().take(room));
+            progress.at(bytes);
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        record.caveats.extend(told(path, &tally.table));
+        if tally.assumed_utc {
+            record.caveats.push(format!(
+                "times without an offset in `{}` are read as UTC (see --time-zone)",
+                path.display()
+            ));
+        }
+    }
+    if noted_dropped > 0 {
+        record.caveats.push(format!("{noted_dropped} of the accesses to victims are not listed"));
+    }
+    record.noted = noted.iter().map(|noted| shown(noted, &names)).collect();
+    record.noted.sort_by(|a, b| (a.time, &a.principal, &a.subject).cmp(&(b.time, &b.principal, &b.subject)));
+    record.history = filling.builder.finish();
+    record.fields = names.fields;
+    Ok(record)
+}
+
+/// Turns the numbers of the logs into those of the history.
+struct Filling {
+    builder: HistoryBuilder,
+    principals: Vec<Option<PrincipalId>>,
+    subjects: Vec<Option<SubjectId>>,
+}
+
+impl Filling {
+    fn take(&mut self, batch: &AccessBatch, names: &Names, record: &mut Record) -> anyhow::Result<()> {
+        for access in &batch.accesses {
+            let builder = &mut self.builder;
+            let principal = numbered(&mut self.principals, access.principal, || {
+                Ok(builder.principal(&Principal::new(names.principals.text(access.principal)))?)
+            })?;
+            let subject = numbered(&mut self.subjects, access.subject, || {
+                Ok(builder.subject(&subject_key(&names.subjects.text(access.subject)))?)
+            })?;
+            let explanation = match access.explained {
+                None => Explanation::Unknown,
+                Some(true) => Explanation::Explained,
+                Some(false) => Explanation::Unexplained,
+            };
+            self.builder.add(Disclosure {
+                principal,
+                subject,
+                time: access.time,
+                fields: access.fields,
+                explanation,
+            });
+            record.note_time(access.time);
+        }
+        record.disclosures += batch.accesses.len() as u64;
+        Ok(())
+    }
+}
+
+fn numbered<T: Copy>(
+    known: &mut Vec<Option<T>>,
+    number: u32,
+    new: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let at = number as usize;
+    if let Some(Some(id)) = known.get(at) {
+        return Ok(*id);
+    }
+    if known.len() <= at {
+        known.resize((at + 1).max(known.len() * 2), None);
+    }
+    let id = new()?;
+    if let Some(place) = known.get_mut(at) {
+        *place = Some(id);
+    }
+    Ok(id)
+}
+
+fn shown(noted: &Noted, names: &Names) -> Shown {
+    let all = names.fields.names();
+    Shown {
+        time: noted.access.time,
+        principal: Principal::new(names.principals.text(noted.access.principal)),
+        subject: subject_key(&names.subjects.text(noted.access.subject)),
+        fields: noted.access.fields.iter().filter_map(|index| all.get(index).cloned()).collect(),
+        session: None,
+        reason: noted.reason.clone(),
+        statement: noted.statement.clone(),
+    }
+}
+
+/// Says what was left out of a file.
+pub(crate) fn told(path: &std::path::Path, tally: &Tally) -> Vec<String> {
+    let mut told = Vec::new();
+    let file = path.display();
+    if tally.bad > 0 {
+        let first: Vec<String> =
+            tally.bad_lines.iter().take(3).map(|bad| format!("line {}: {}", bad.line, bad.cause)).collect();
+        told.push(format!("{} malformed lines of `{file}` were skipped ({})", tally.bad, first.join("; ")));
+    }
+    if tally.headers_repeated > 0 {
+        told.push(format!("`{file}` repeats its header {} times", tally.headers_repeated));
+    }
+    if tally.records == 0 {
+        told.push(format!("`{file}` holds no records"));
+    }
+    told
+}
+
+/// Returns how bad lines are taken.
+pub(crate) fn bad_lines(skip: bool) -> BadLines {
+    if skip { BadLines::Skip } else { BadLines::Refuse }
+}

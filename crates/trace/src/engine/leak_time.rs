@@ -1,0 +1,123 @@
+//! When the copy was taken: from what the callers knew, and from when the account was shown the victims.
+
+use super::case::{Case, Hit};
+use crate::numeric::{log_add, log_sum_exp, real, size};
+use crate::outcome::LeakWindow;
+use rastro_model::Timestamp;
+
+const DAY: i64 = 24;
+/// Lengths of copying, in days, that are weighed; all equally likely beforehand.
+const LENGTHS: [i64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+/// Days looked at, the latest ones; and victims.
+const DAYS_MAX: i64 = 1_500;
+const VICTIMS_MAX: usize = 60;
+/// Each end is beyond the copy with this probability at most.
+const TAIL: f64 = 0.02;
+const STRAY: f64 = 0.2;
+
+/// Bounds the copy. `account`: the one named, if any. `None` if no victim is known to the history.
+pub(super) fn bound(case: &Case, account: Option<u16>) -> Option<LeakWindow> {
+    let calendar = &case.history.index().calendar;
+    let start = calendar.hour_of(0);
+    let end = calendar.hour_of(calendar.slots());
+    let hits: &[Hit] = account.map_or(&[], |account| case.hits(account));
+    let marks: Vec<Mark> =
+        (0..case.reports.len()).filter_map(|at| mark(case, at, account, hits)).take(VICTIMS_MAX).collect();
+    if marks.is_empty() || start >= end {
+        return None;
+    }
+    let latest = marks.iter().map(|mark| mark.until).filter(|until| *until < i64::MAX / 2).max();
+    let end = latest.unwrap_or(end).max(start + DAY);
+    let start = start.max(end - DAYS_MAX * DAY);
+    let days = (end - start + DAY - 1) / DAY;
+    let mut windows = Vec::new();
+    for length in LENGTHS.into_iter().filter(|length| *length == 1 || *length <= days) {
+        let places = days - length + 1;
+        let share = whole(places).ln();
+        for day in 0..places {
+            let (from, until) = (start + day * DAY, start + (day + length) * DAY);
+            let weight = weigh(case, account, &marks, (from, until), end - start) - share;
+            windows.push((from, until, weight));
+        }
+    }
+    let total = log_sum_exp(windows.iter().map(|(_, _, weight)| *weight));
+    let from = quantile(windows.iter().map(|(from, _, weight)| (*from, *weight - total)), TAIL)?;
+    let until = -quantile(windows.iter().map(|(_, until, weight)| (-*until, *weight - total)), TAIL)?;
+    let micros = |hour: i64| Timestamp(hour.saturating_mul(3_600_000_000));
+    Some(LeakWindow { from: micros(from), until: micros(until), confidence: 1.0 - 2.0 * TAIL })
+}
+
+/// What one victim says of the time.
+struct Mark {
+    /// Hours within which the copy can have been taken.
+    from: i64,
+    until: i64,
+    /// When the account was shown the victim; `None` if it was not.
+    views: Option<Vec<(i64, i64)>>,
+    /// 1 / probability that a stray report is about this subject.
+    rarity: f64,
+}
+
+fn mark(case: &Case, at: usize, account: Option<u16>, hits: &[Hit]) -> Option<Mark> {
+    let report = case.reports.get(at)?;
+    let (mut from, until) = report.copy_hours();
+    let mut views = None;
+    if let Some(account) = account {
+        let hit = hits.iter().find(|hit| hit.victim == at)?;
+        from = from.max(hit.first);
+        let mut list = Vec::new();
+        for posting in
+            case.history.postings(report.id?).into_iter().filter(|posting| posting.account() == account)
+        {
+            list.push((posting.first_hour(), posting.last_hour()));
+        }
+        views = Some(list);
+    }
+    Some(Mark { from, until, views, rarity: 1.0 / report.stray })
+}
+
+/// Returns the log-likelihood of copying within `window`: while the account was being shown the victims, or
+/// at any time when what the callers knew could be had.
+fn weigh(case: &Case, account: Option<u16>, marks: &[Mark], window: (i64, i64), all: i64) -> f64 {
+    let calendar = &case.history.index().calendar;
+    let (from, until) = window;
+    let odds = (1.0 - STRAY) / STRAY;
+    let exposed = account.map_or(0.0, |account| real(case.history.index().exposed(account)));
+    let shown = calendar.count(account, false, calendar.slot(from), calendar.slot(until - 1) + 1).max(1.0);
+    let (mut at_leisure, mut while_shown) = (0.0, 0.0);
+    for mark in marks {
+        let had = mark.until.min(until).saturating_sub(mark.from.max(from)).max(0);
+        let could = mark.until.min(all.saturating_add(from)).saturating_sub(mark.from).clamp(1, all);
+        let fits = whole(had) / whole(until - from) * whole(all) / whole(could);
+        match &mark.views {
+            None => at_leisure += (odds * fits).ln_1p(),
+            Some(views) => {
+                at_leisure += (odds * fits * mark.rarity / exposed.max(1.0)).ln_1p();
+                let within = views.iter().any(|(first, last)| {
+                    *last >= from.max(mark.from) && *first < until.min(mark.until.saturating_add(1))
+                });
+                let density = if within { 1.0 / shown.max(size(marks.len()) / 2.0) } else { 0.0 };
+                while_shown += (odds * density * mark.rarity).ln_1p();
+            }
+        }
+    }
+    if account.is_some() { log_add(at_leisure, while_shown) } else { at_leisure }
+}
+
+/// Returns the least value below which at least `tail` of the probability lies.
+fn quantile(weighed: impl Iterator<Item = (i64, f64)>, tail: f64) -> Option<i64> {
+    let mut sorted: Vec<(i64, f64)> = weighed.collect();
+    sorted.sort_by_key(|(value, _)| *value);
+    let mut sum = 0.0;
+    for (value, weight) in &sorted {
+        sum += weight.exp();
+        if sum >= tail {
+            return Some(*value);
+        }
+    }
+    sorted.last().map(|(value, _)| *value)
+}
+
+fn whole(hours: i64) -> f64 {
+    real(hours.max(0).unsigned_abs())
+}

@@ -1,0 +1,111 @@
+//! How many episodes began when, per account.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use super::Explanation;
+use super::posting::Posting;
+use super::shard::Shards;
+
+/// Slots the whole time is divided into, at most.
+const SLOTS_MAX: i64 = 512;
+const DAY_HOURS: i64 = 24;
+
+/// Counts of episodes by account and slot of time (a day, or longer if the history is longer than 512 days).
+#[derive(Debug, Default)]
+pub(crate) struct Calendar {
+    first_hour: i64,
+    slot_hours: i64,
+    slots: usize,
+    /// For each account, then for everyone: {all, unexplained} × running sums over slots, from 0.
+    sums: Vec<u32>,
+    accounts: usize,
+    /// Since the sums were made: episodes by account and slot, {all, unexplained}.
+    fresh: HashMap<u16, BTreeMap<usize, [u32; 2]>>,
+}
+
+impl Calendar {
+    pub(super) fn build(shards: &Shards, accounts: usize) -> Calendar {
+        let (mut first, mut last) = (i64::MAX, i64::MIN);
+        shards.each(|_, list| {
+            for bits in list {
+                let hour = Posting(*bits).first_hour();
+                first = first.min(hour);
+                last = last.max(hour);
+            }
+        });
+        if first > last {
+            return Calendar::default();
+        }
+        let hours = last - first + 1;
+        let slot_hours = DAY_HOURS.max((hours + SLOTS_MAX - 1) / SLOTS_MAX);
+        let slots = usize::try_from((hours + slot_hours - 1) / slot_hours).unwrap_or(1);
+        let row = slots + 1;
+        let sums = vec![0; (accounts + 1) * 2 * row];
+        let mut calendar =
+            Calendar { first_hour: first, slot_hours, slots, sums, accounts, fresh: HashMap::new() };
+        shards.each(|_, list| {
+            for bits in list {
+                let posting = Posting(*bits);
+                let slot = calendar.slot(posting.first_hour());
+                let unexplained = posting.explanation() == Explanation::Unexplained;
+                for account in [usize::from(posting.account()), accounts] {
+                    for kind in (0..2).take(1 + usize::from(unexplained)) {
+                        if let Some(sum) = calendar.sums.get_mut((account * 2 + kind) * row + slot + 1) {
+                            *sum = sum.saturating_add(1);
+                        }
+                    }
+                }
+            }
+        });
+        for row in calendar.sums.chunks_mut(row) {
+            let mut sum = 0u32;
+            for cell in row {
+                sum = sum.saturating_add(*cell);
+                *cell = sum;
+            }
+        }
+        calendar
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Returns the slot of an hour; the nearest for hours outside.
+    pub(crate) fn slot(&self, hour: i64) -> usize {
+        let slot = (hour - self.first_hour).max(0) / self.slot_hours.max(1);
+        usize::try_from(slot).unwrap_or(0).min(self.slots.saturating_sub(1))
+    }
+
+    /// Returns the first hour of a slot.
+    pub(crate) fn hour_of(&self, slot: usize) -> i64 {
+        self.first_hour + i64::try_from(slot).unwrap_or(0) * self.slot_hours
+    }
+
+    /// Returns how many episodes of `account` (`None`: of all) began in `from..until`.
+    pub(crate) fn count(&self, named: Option<u16>, unexplained: bool, from: usize, until: usize) -> f64 {
+        let account = named.map_or(self.accounts, usize::from);
+        let row = (account * 2 + usize::from(unexplained)) * (self.slots + 1);
+        let at = |slot: usize| self.sums.get(row + slot.min(self.slots)).copied().unwrap_or(0);
+        let is_settled = named.is_none_or(|account| usize::from(account) < self.accounts);
+        let settled = if is_settled { f64::from(at(until).saturating_sub(at(from))) } else { 0.0 };
+        let fresh = named.and_then(|account| self.fresh.get(&account));
+        let counts = fresh.into_iter().flat_map(|slots| slots.range(from..until.max(from)));
+        settled
+            + counts.map(|(_, [all, bare])| f64::from(if unexplained { *bare } else { *all })).sum::<f64>()
+    }
+
+    /// Counts an episode that came after the sums were made, for its account only.
+    pub(super) fn add(&mut self, posting: Posting) {
+        let slot = self.slot(posting.first_hour());
+        let [all, bare] = self.fresh.entry(posting.account()).or_default().entry(slot).or_default();
+        *all += 1;
+        *bare += u32::from(posting.explanation() == Explanation::Unexplained);
+    }
+
+    pub(super) fn forget_fresh(&mut self) {
+        self.fresh.clear();
+    }
+}

@@ -1,0 +1,182 @@
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use rastro_model::{FieldSet, SubjectKey};
+
+use super::HistoryError;
+
+/// Keys of subjects to numbers: 13 bytes a subject for whole numbers, the text's length more for others.
+#[derive(Debug, Default)]
+pub(super) struct SubjectDictionary {
+    hasher: DefaultHashBuilder,
+    table: HashTable<u32>,
+    keys: Keys,
+}
+
+/// Number to key. All whole numbers until the first key that is not one.
+#[derive(Debug)]
+enum Keys {
+    Ints(Vec<i64>),
+    Mixed(Vec<SubjectKey>),
+}
+
+impl Default for Keys {
+    fn default() -> Keys {
+        Keys::Ints(Vec::new())
+    }
+}
+
+impl Keys {
+    fn len(&self) -> usize {
+        match self {
+            Keys::Ints(ints) => ints.len(),
+            Keys::Mixed(keys) => keys.len(),
+        }
+    }
+
+    fn is(&self, id: u32, key: &SubjectKey) -> bool {
+        let Ok(at) = usize::try_from(id) else { return false };
+        match (self, key) {
+            (Keys::Ints(ints), SubjectKey::Int(int)) => ints.get(at) == Some(int),
+            (Keys::Ints(_), _) => false,
+            (Keys::Mixed(keys), key) => keys.get(at) == Some(key),
+        }
+    }
+
+    fn hash(&self, id: u32, hasher: &DefaultHashBuilder) -> u64 {
+        let Ok(at) = usize::try_from(id) else { return 0 };
+        match self {
+            Keys::Ints(ints) => ints.get(at).map_or(0, |int| hasher.hash_one(int)),
+            Keys::Mixed(keys) => keys.get(at).map_or(0, |key| hash(key, hasher)),
+        }
+    }
+
+    fn push(&mut self, key: SubjectKey) {
+        match (&mut *self, key) {
+            (Keys::Ints(ints), SubjectKey::Int(int)) => ints.push(int),
+            (Keys::Ints(ints), key) => {
+                let mut keys: Vec<_> = ints.iter().map(|int| SubjectKey::Int(*int)).collect();
+                keys.push(key);
+                *self = Keys::Mixed(keys);
+            }
+            (Keys::Mixed(keys), key) => keys.push(key),
+        }
+    }
+}
+
+/// Texts that are whole numbers, written as PostgreSQL writes them, are the same subject as the number.
+fn canonical(key: &SubjectKey) -> Option<SubjectKey> {
+    let SubjectKey::Text(text) = key else { return None };
+    let int: i64 = text.parse().ok()?;
+    (int.to_string() == **text).then_some(SubjectKey::Int(int))
+}
+
+fn hash(key: &SubjectKey, hasher: &DefaultHashBuilder) -> u64 {
+    match key {
+        SubjectKey::Int(int) => hasher.hash_one(int),
+        other => hasher.hash_one(other),
+    }
+}
+
+impl SubjectDictionary {
+    pub(super) fn intern(&mut self, key: &SubjectKey) -> Result<u32, HistoryError> {
+        let canonical = canonical(key);
+        let key = canonical.as_ref().unwrap_or(key);
+        let digest = hash(key, &self.hasher);
+        if let Some(id) = self.table.find(digest, |id| self.keys.is(*id, key)) {
+            return Ok(*id);
+        }
+        let id = u32::try_from(self.keys.len()).map_err(|_| HistoryError::TooManySubjects)?;
+        self.keys.push(key.clone());
+        let (keys, hasher) = (&self.keys, &self.hasher);
+        self.table.insert_unique(digest, id, |id| keys.hash(*id, hasher));
+        Ok(id)
+    }
+
+    pub(super) fn find(&self, key: &SubjectKey) -> Option<u32> {
+        let canonical = canonical(key);
+        let key = canonical.as_ref().unwrap_or(key);
+        self.table.find(hash(key, &self.hasher), |id| self.keys.is(*id, key)).copied()
+    }
+}
+
+/// Up to 255 field sets by number. 0 is "not told"; when all numbers are taken, a new set gets the number of
+/// the largest known subset, which may lose a field but never adds one.
+#[derive(Debug)]
+pub(super) struct FieldDictionary {
+    sets: Vec<FieldSet>,
+}
+
+impl Default for FieldDictionary {
+    fn default() -> FieldDictionary {
+        FieldDictionary { sets: vec![FieldSet::EMPTY] }
+    }
+}
+
+impl FieldDictionary {
+    pub(super) fn intern(&mut self, set: FieldSet) -> u8 {
+        if let Some(at) = self.sets.iter().position(|known| *known == set) {
+            return u8::try_from(at).unwrap_or(0);
+        }
+        if let Ok(at) = u8::try_from(self.sets.len()) {
+            self.sets.push(set);
+            return at;
+        }
+        let subset = (0..=u8::MAX).zip(&self.sets).skip(1).filter(|(_, known)| set.contains(**known));
+        subset.max_by_key(|(_, known)| known.0.count_ones()).map_or(0, |(at, _)| at)
+    }
+
+    /// Returns the set; every field for "not told".
+    pub(super) fn get(&self, number: u8) -> FieldSet {
+        match self.sets.get(usize::from(number)) {
+            Some(set) if !set.is_empty() => *set,
+            _ => FieldSet(u32::MAX),
+        }
+    }
+
+    /// Returns the number of the union, if it has one.
+    pub(super) fn union(&self, a: u8, b: u8) -> Option<u8> {
+        if a == b {
+            return Some(a);
+        }
+        let union = self.get(a).union(self.get(b));
+        (0u8..=255).find(|number| usize::from(*number) < self.sets.len() && self.get(*number) == union)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subject_by_text_or_number_is_the_same_and_survives_a_change_of_form() {
+        let mut dictionary = SubjectDictionary::default();
+        let one = dictionary.intern(&SubjectKey::Int(1)).unwrap();
+        assert_eq!(dictionary.intern(&SubjectKey::Text("1".into())).unwrap(), one);
+        for int in 2..500 {
+            dictionary.intern(&SubjectKey::Int(int)).unwrap();
+        }
+        let caller = dictionary.intern(&SubjectKey::Text("Caller 1".into())).unwrap();
+        let padded = dictionary.intern(&SubjectKey::Text("01".into())).unwrap();
+        for int in 500..900 {
+            dictionary.intern(&SubjectKey::Int(int)).unwrap();
+        }
+        assert_ne!(padded, one);
+        assert_eq!(dictionary.find(&SubjectKey::Int(1)), Some(one));
+        assert_eq!(dictionary.find(&SubjectKey::Text("Caller 1".into())), Some(caller));
+        assert_eq!(dictionary.find(&SubjectKey::Int(7_000)), None);
+    }
+
+    #[test]
+    fn field_sets_beyond_the_table_lose_fields_but_never_add_one() {
+        let mut fields = FieldDictionary::default();
+        for bits in 1..=400u32 {
+            let set = FieldSet(bits);
+            let number = fields.intern(set);
+            assert!(number == 0 || set.contains(fields.get(number)), "{bits}");
+        }
+        assert_eq!(fields.get(0), FieldSet(u32::MAX));
+        let (one, two) = (fields.intern(FieldSet(1)), fields.intern(FieldSet(2)));
+        assert_eq!(fields.union(one, two).map(|n| fields.get(n)), Some(FieldSet(3)));
+    }
+}

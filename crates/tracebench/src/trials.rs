@@ -1,0 +1,141 @@
+use std::time::Instant;
+
+use anyhow::Result;
+use rastro_model::{FieldSet, SubjectKey};
+use rastro_sim::worlds::{
+    Draw, Insider, Leak, Outsider, ReportOptions, Scenario, Stage, VictimReport, draw_reports, fields,
+};
+use rastro_trace::{Interval, Trace, TraceOptions, Victim};
+
+use crate::options::Options;
+use crate::stage::{Built, name, time};
+use crate::tally::{Cell, Trial};
+
+pub(crate) const VICTIMS: [usize; 6] = [3, 5, 8, 12, 20, 50];
+const STRAYS: [f64; 3] = [0.0, 0.2, 0.5];
+/// Share of victims for whom it is known when the leaked values were current.
+const VERSIONS: f64 = 0.7;
+
+/// Plays every scenario at every number of victims and share of strays.
+pub(crate) fn run(stage: &mut Built, options: &Options, seed: u64) -> Result<Vec<Cell>> {
+    let mut cells = Vec::new();
+    for (number, insider) in (1u64..).zip(Insider::ALL) {
+        if options.wants(insider.name()) {
+            cells.extend(play(stage, options, &insider, true, Draw::new(seed, number << 32))?);
+        }
+    }
+    for (number, outsider) in (101u64..).zip(Outsider::ALL) {
+        if options.wants(outsider.name()) {
+            cells.extend(play(stage, options, &outsider, false, Draw::new(seed, number << 32))?);
+        }
+    }
+    Ok(cells)
+}
+
+fn play(
+    stage: &mut Built,
+    options: &Options,
+    scenario: &dyn Scenario,
+    is_guilty_world: bool,
+    mut draw: Draw,
+) -> Result<Vec<Cell>> {
+    let strays: &[f64] = if is_guilty_world { &STRAYS } else { &STRAYS[..2] };
+    let mut cells = Vec::new();
+    for stray in strays {
+        for victims in VICTIMS {
+            let scenario = scenario.name().to_owned();
+            cells.push(Cell { scenario, victims, stray: *stray, is_guilty_world, trials: Vec::new() });
+        }
+    }
+    let rounds = if is_guilty_world { options.trials } else { options.innocent_trials / 2 };
+    for _ in 0..rounds {
+        let leak = scenario.play(&Stage { world: &stage.world, cast: &stage.cast }, &mut draw);
+        stage.add(&leak.extra)?;
+        for cell in &mut cells {
+            let report = ReportOptions { count: cell.victims, stray: cell.stray, versions: VERSIONS };
+            let reports = draw_reports(&stage.world, &leak, &report, &mut draw);
+            let trial = judge(stage, &leak, &reports, options);
+            cell.trials.push(trial);
+        }
+        stage.history.forget_unsettled();
+    }
+    for cell in &cells {
+        eprintln!(
+            "{:28} m={:2} stray={:.1} first right {:.3} false {:.4} mean p {:.3} max {:.3}",
+            cell.scenario,
+            cell.victims,
+            cell.stray,
+            cell.rate(|trial| trial.is_first_right),
+            cell.rate(|trial| trial.is_false_accusation),
+            cell.trials.iter().map(|trial| trial.confidence).sum::<f64>() / cell.trials.len().max(1) as f64,
+            cell.trials.iter().map(|trial| trial.confidence).fold(0.0, f64::max)
+        );
+    }
+    Ok(cells)
+}
+
+fn judge(stage: &Built, leak: &Leak, reports: &[VictimReport], options: &Options) -> Trial {
+    let victims: Vec<Victim> = reports.iter().map(victim).collect();
+    let trace_options = TraceOptions {
+        population: Some(u64::from(stage.world.options().subjects)),
+        telling: FieldSet(fields::TICKET),
+        ..TraceOptions::default()
+    };
+    let began = Instant::now();
+    let trace = stage.history.trace(&victims, &trace_options);
+    let seconds = began.elapsed().as_secs_f64();
+    let guilty: Vec<_> = leak.guilty.iter().map(|account| name(*account)).collect();
+    let is_guilty = |account: &rastro_trace::AccountScore| guilty.contains(&account.principal);
+    let first = trace.accounts.first();
+    let is_false_accusation =
+        trace.accounts.iter().any(|account| account.involved >= 0.95 && !is_guilty(account));
+    let is_missed =
+        victims.len() >= 12 && !guilty.is_empty() && first.is_none_or(|first| first.involved < 0.5);
+    if options.explain && (is_false_accusation || is_missed) {
+        explain(leak, &trace);
+    }
+    let window = trace.window.filter(|_| !leak.leaked.is_empty()).map(|window| {
+        let copied = |pick: fn(u32, u32) -> u32| leak.leaked.iter().map(|leaked| leaked.hour).reduce(pick);
+        let (from, until) = (copied(u32::min).unwrap_or(0), copied(u32::max).unwrap_or(0));
+        let holds = window.from <= time(from) && window.until >= time(until);
+        (holds, (window.until.0 - window.from.0) as f64 / 86_400e6)
+    });
+    Trial {
+        is_first_right: first.is_some_and(is_guilty),
+        are_all_named: !guilty.is_empty()
+            && trace.accounts.iter().take(guilty.len()).filter(|account| is_guilty(account)).count()
+                == guilty.len(),
+        confidence: first.map_or(0.0, |account| account.involved),
+        is_false_accusation,
+        window,
+        seconds,
+    }
+}
+
+fn explain(leak: &Leak, trace: &Trace) {
+    eprintln!("innocent named; guilty {:?}, {} victims", leak.guilty, trace.victims);
+    for account in trace.accounts.iter().take(3) {
+        eprintln!(
+            "  {} p={:.4} log10 bf={:.2} seen {} of {}, exposed {}",
+            account.principal,
+            account.probability,
+            account.log10_bayes_factor,
+            account.victims_seen,
+            trace.victims,
+            account.exposed
+        );
+    }
+    for population in trace.populations.iter().take(4) {
+        eprintln!("  {} p={:.4} seen {}", population.name, population.probability, population.victims_seen);
+    }
+    eprintln!("  unknown {:.4}", trace.unknown_route);
+}
+
+fn victim(report: &VictimReport) -> Victim {
+    let mut victim = Victim::new(SubjectKey::Int(i64::from(report.subject)));
+    victim.reported_at = Some(time(report.reported));
+    victim.known = FieldSet(report.known);
+    victim.current =
+        report.current.map(|(from, until)| Interval { from: Some(time(from)), until: Some(time(until)) });
+    victim
+}
