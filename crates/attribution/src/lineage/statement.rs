@@ -38,6 +38,8 @@ enum Shown {
     Rows,
     /// Values go somewhere without an origin.
     Staged,
+    /// Values go into rows that a condition of the same level chose.
+    Assigned,
     /// Only how many rows there were.
     Count,
     /// Only how many rows a command changed.
@@ -60,7 +62,7 @@ impl Reader<'_> {
                 if !staged.is_empty() {
                     let mut select = update_rows(update, self.schema);
                     select.target_list = staged;
-                    self.query(&select, Shown::Staged);
+                    self.query(&select, Shown::Assigned);
                 }
             }
             NodeEnum::DeleteStmt(delete) => {
@@ -109,6 +111,11 @@ impl Reader<'_> {
         let needed = match shown {
             Shown::Rows => cover::uncovered(&level),
             Shown::Staged => level.total(),
+            Shown::Assigned => {
+                let mut assigned = level.output_deps();
+                level.sublinks.iter().for_each(|link| assigned.unite(&link.all_conditions()));
+                assigned
+            }
             Shown::Count => level.all_conditions(),
             Shown::Changed => level.questioned(true),
         };

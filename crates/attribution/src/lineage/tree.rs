@@ -101,7 +101,13 @@ pub(crate) fn walk<'a>(node: &'a Node, see: &mut impl FnMut(&'a NodeEnum)) -> bo
     see(node);
     match children(node) {
         None => false,
-        Some(below) => below.into_iter().fold(true, |known, node| walk(node, see) && known),
+        Some(below) => {
+            let mut known = true;
+            for node in below {
+                known &= walk(node, see);
+            }
+            known
+        }
     }
 }
 
