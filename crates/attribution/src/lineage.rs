@@ -44,9 +44,16 @@ pub struct Lineage {
     pub query: Option<KeyQuery>,
     /// Something cannot be seen through, so that rows without an origin may show anything.
     pub opaque: bool,
+    /// The same text with other literals may give away something else.
+    pub by_literals: bool,
 }
 
 impl Lineage {
+    /// Of a text that cannot be read.
+    pub fn opaque() -> Lineage {
+        Lineage { query: None, opaque: true, by_literals: true }
+    }
+
     /// Returns whether the rows tell by themselves whom they show, if they show anybody.
     pub fn is_plain(&self) -> bool {
         self.query.is_none() && !self.opaque
@@ -60,7 +67,7 @@ pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<Str
     if !schema.concerns(sql) {
         return Lineage::default();
     }
-    let opaque = Lineage { query: None, opaque: true };
+    let opaque = Lineage::opaque();
     if sql.len() > TEXT_BYTES_MAX {
         return opaque;
     }
@@ -69,7 +76,9 @@ pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<Str
     let mut lineage = Lineage::default();
     for raw in &parsed.protobuf.stmts {
         if let Some(statement) = &raw.stmt {
-            lineage.opaque |= statement::read(statement, schema, prepared, &mut questions);
+            let read = statement::read(statement, schema, prepared, &mut questions);
+            lineage.opaque |= read.opaque;
+            lineage.by_literals |= read.by_literals;
         }
     }
     if !questions.is_empty() {
@@ -78,6 +87,19 @@ pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<Str
         lineage.query = compiled.query;
     }
     lineage
+}
+
+/// Returns the names of the statements that a text prepares; empty if it cannot be read.
+pub fn prepared_names(sql: &str) -> Vec<String> {
+    if sql.len() > TEXT_BYTES_MAX {
+        return Vec::new();
+    }
+    let statements = parse(sql).map(|parsed| parsed.protobuf.stmts).unwrap_or_default();
+    let name = |raw: pg_query::protobuf::RawStmt| match raw.stmt?.node? {
+        pg_query::NodeEnum::PrepareStmt(prepare) => Some(prepare.name),
+        _ => None,
+    };
+    statements.into_iter().filter_map(name).collect()
 }
 
 fn parse(sql: &str) -> Option<pg_query::ParseResult> {

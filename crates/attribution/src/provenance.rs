@@ -6,6 +6,8 @@ mod limit;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use rastro_model::{Certainty, FieldSet, KindId, ShownBatch, ShownKey};
 
 use crate::catalogue::KeyForm;
@@ -19,7 +21,7 @@ pub const KEYS_MAX: usize = 1_000_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyQuery {
     /// The query.
-    pub sql: String,
+    pub sql: Arc<str>,
     /// The numbers, counted from 1, of the statement's parameters that stand for `$1`, `$2`, … here.
     pub parameters: Vec<u16>,
     kinds: Vec<(KindId, FieldSet, KeyForm)>,
@@ -62,7 +64,7 @@ pub(crate) fn compile(questions: &[Question], schema: &Schema) -> Compiled {
     let query = build::union(arms, KEYS_MAX + 1)
         .and_then(|select| print(&crate::lineage::tree::select_node(select)))
         .and_then(|sql| renumber(&sql))
-        .map(|(sql, parameters)| KeyQuery { sql, parameters, kinds: fields });
+        .map(|(sql, parameters)| KeyQuery { sql: sql.into(), parameters, kinds: fields });
     is_partial |= query.is_none();
     Compiled { query, is_partial }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Resolver<'s> {
     depth: usize,
     /// Something could not be seen through.
     pub(crate) opaque: bool,
+    /// A literal stands for a column.
+    pub(crate) by_literals: bool,
     pub(super) scopes: Vec<Vec<Reach>>,
     pub(super) ctes: Vec<Cte>,
 }
@@ -53,6 +55,7 @@ impl<'s> Resolver<'s> {
             levels: 0,
             depth: 0,
             opaque: false,
+            by_literals: false,
             scopes: Vec::new(),
             ctes: Vec::new(),
         }
@@ -204,6 +207,7 @@ impl<'s> Resolver<'s> {
             _ => Some(node),
         };
         let Some(key) = key else { return Deps::default() };
+        self.by_literals |= matches!(key.node, Some(NodeEnum::AConst(_)));
         if let Some(output) = output_named(key, level) {
             return output.deps.clone();
         }

@@ -12,17 +12,23 @@ use super::schema::{Found, Schema};
 use super::{Question, cover, tree};
 use crate::catalogue::Role;
 
-/// Reads one statement: adds to `questions` what has to be asked before it runs. Returns whether something in
-/// it cannot be seen through.
+/// What one statement told.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Read {
+    pub(super) opaque: bool,
+    pub(super) by_literals: bool,
+}
+
+/// Reads one statement: adds to `questions` what has to be asked before it runs.
 pub(super) fn read(
     node: &Node,
     schema: &Schema,
     prepared: &dyn Fn(&str) -> Option<String>,
     questions: &mut Vec<Question>,
-) -> bool {
-    let mut reader = Reader { schema, prepared, questions, opaque: false };
+) -> Read {
+    let mut reader = Reader { schema, prepared, questions, opaque: false, by_literals: false };
     reader.statement(node);
-    reader.opaque
+    Read { opaque: reader.opaque, by_literals: reader.by_literals }
 }
 
 struct Reader<'r> {
@@ -30,6 +36,7 @@ struct Reader<'r> {
     prepared: &'r dyn Fn(&str) -> Option<String>,
     questions: &'r mut Vec<Question>,
     opaque: bool,
+    by_literals: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,6 +89,7 @@ impl Reader<'_> {
             NodeEnum::ExecuteStmt(execute) => self.execute(execute, None),
             NodeEnum::ExplainStmt(explain) => self.explain(explain),
             NodeEnum::DoStmt(block) => {
+                self.by_literals = true;
                 let mut bodies = block.args.iter().filter_map(|arg| match &arg.node {
                     Some(NodeEnum::DefElem(def)) => def.arg.as_deref(),
                     _ => None,
@@ -108,6 +116,7 @@ impl Reader<'_> {
         let mut resolver = Resolver::new(self.schema);
         let level = resolver.select(select);
         self.opaque |= resolver.opaque;
+        self.by_literals |= resolver.by_literals;
         let needed = match shown {
             Shown::Rows => cover::uncovered(&level),
             Shown::Staged => level.total(),
@@ -162,6 +171,7 @@ impl Reader<'_> {
     }
 
     fn execute(&mut self, execute: &ExecuteStmt, shown: Option<Shown>) {
+        self.by_literals = true;
         let parsed = (self.prepared)(&execute.name).and_then(|text| pg_query::parse(&text, 0).ok());
         let statements = parsed.map(|parsed| parsed.protobuf.stmts).unwrap_or_default();
         let prepare = statements.into_iter().find_map(|raw| match raw.stmt?.node? {
