@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use rastro_attribution::lineage::{LINEAGE_COLUMNS_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema};
 use rastro_attribution::{
     COLUMNS_SQL, Catalogue, CatalogueProblem, DEPENDENCIES_SQL, INHERITS_SQL, RELATIONS_SQL, RelationFacts,
     SubjectSpec, VIEWS_SQL,
 };
-use rastro_attribution::lineage::{LINEAGE_COLUMNS_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema};
 use rastro_wire::ClientError;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};

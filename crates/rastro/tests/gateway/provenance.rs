@@ -85,10 +85,7 @@ fn dependent_results_are_attributed_to_their_subjects() {
         ("SELECT c::text FROM public.customers AS c WHERE id <= 20", few),
         ("SELECT name FROM customers WHERE id <= 20", few),
         ("SELECT x.n FROM (SELECT reverse(name) AS n, id AS i FROM customers) x WHERE x.i <= 20", few),
-        (
-            "WITH x(i, n) AS (SELECT id, left(name, 3) FROM customers) SELECT n FROM x WHERE i <= 20",
-            few,
-        ),
+        ("WITH x(i, n) AS (SELECT id, left(name, 3) FROM customers) SELECT n FROM x WHERE i <= 20", few),
         ("SELECT name FROM customers WHERE id <= 20 UNION ALL SELECT 'x'", few),
         ("SELECT (SELECT reverse(name) FROM customers c WHERE c.id = g) FROM generate_series(1, 20) g", few),
         (
@@ -246,23 +243,20 @@ fn bound(sql: &str, parameter: &[u8], format: u16) -> Vec<u8> {
         body.extend(value);
     }
     body.extend([0, 0]);
-    [
-        m::parse("", sql),
-        m::message(b'B', &body),
-        m::describe_portal(""),
-        m::execute("", 0),
-        m::sync(),
-    ]
-    .concat()
+    [m::parse("", sql), m::message(b'B', &body), m::describe_portal(""), m::execute("", 0), m::sync()]
+        .concat()
 }
 
 #[test]
 fn bound_parameters_are_those_of_the_question() {
     let mut stage = Stage::new("");
     let sql = "SELECT reverse(email), $2::text FROM customers WHERE id <= $1";
-    for (parameter, format, block) in
-        [(&b"20"[..], 0, false), (&[0, 0, 0, 0, 0, 0, 0, 20], 1, false), (b"20", 0, true), (&[0, 0, 0, 0, 0, 0, 0, 20], 1, true)]
-    {
+    for (parameter, format, block) in [
+        (&b"20"[..], 0, false),
+        (&[0, 0, 0, 0, 0, 0, 0, 20], 1, false),
+        (b"20", 0, true),
+        (&[0, 0, 0, 0, 0, 0, 0, 20], 1, true),
+    ] {
         let login = stage.login("bound");
         let mut client = stage.connect(&login);
         if block {

@@ -266,8 +266,11 @@ where
                     self.from_client.held = None;
                     return self.refuse_extended(error);
                 }
-                let mut answer = None;
-                if let Some(Prepared { text, types }) = &prepared {
+                // A Parse that failed meanwhile has taken the text along.
+                let mut answer = self.take_answer();
+                if answer.is_none()
+                    && let Some(Prepared { text, types }) = &prepared
+                {
                     let types = types.as_deref().unwrap_or_default();
                     match self.ask_before_bind(text, types, payload, truncated) {
                         Turn::Keep(bytes) => return Step::Keep(bytes),
@@ -347,7 +350,7 @@ where
         payload: &[u8],
         truncated: bool,
     ) -> Turn<I::Statement> {
-        if self.from_client.held.is_none() && self.inspector.before(text) == Before::Nothing {
+        if self.inspector.before(text) == Before::Nothing {
             return Turn::Go(None);
         }
         let parameters = if truncated { None } else { client_message::bind_parameters(payload) };

@@ -86,7 +86,7 @@ where
         types: &[u32],
         parameters: Option<&[Parameter<'_>]>,
     ) -> Turn<I::Statement> {
-        if let Some(Held::Answered(answer)) = self.from_client.held.take() {
+        if let Some(answer) = self.take_answer() {
             return Turn::Go(Some(answer));
         }
         let inquiry = match self.inspector.before(text) {
@@ -127,6 +127,14 @@ where
         }));
         self.from_client.held = Some(Held::Inquiry);
         Turn::Keep(frames)
+    }
+
+    /// Returns the answer that the client's message has waited for.
+    pub(super) fn take_answer(&mut self) -> Option<Answer<I::Statement>> {
+        match self.from_client.held.take() {
+            Some(Held::Answered(answer)) => Some(answer),
+            _ => None,
+        }
     }
 
     /// Returns whether the client's message that was held is to be looked at again.

@@ -164,10 +164,9 @@ impl SessionInspector {
         };
         match &self.lineage(text, &snapshot).query {
             None => Before::Nothing,
-            Some(query) => Before::Ask(Inquiry {
-                sql: Arc::clone(&query.sql),
-                parameters: query.parameters.clone(),
-            }),
+            Some(query) => {
+                Before::Ask(Inquiry { sql: Arc::clone(&query.sql), parameters: query.parameters.clone() })
+            }
         }
     }
 
@@ -197,9 +196,10 @@ impl SessionInspector {
         execution: &mut Execution,
         payload: &[u8],
     ) -> Result<(), ClientError> {
-        let lineage = execution.text.as_ref().and_then(|text| {
-            text.source.known.lock().as_ref().map(|(_, lineage)| Arc::clone(lineage))
-        });
+        let lineage = execution
+            .text
+            .as_ref()
+            .and_then(|text| text.source.known.lock().as_ref().map(|(_, lineage)| Arc::clone(lineage)));
         let unreadable =
             || ClientError::error("08P01", "whom the statement shows could not be read, so it is refused");
         let query = lineage.as_ref().and_then(|lineage| lineage.query.as_ref()).ok_or_else(unreadable)?;
@@ -214,9 +214,10 @@ impl SessionInspector {
 
     /// Takes note of whether a statement's subjects are known now.
     pub(super) fn subjects_known(&mut self, execution: &mut Execution, failed: bool) {
-        let partly = execution.text.as_ref().is_none_or(|text| {
-            text.source.known.lock().as_ref().is_none_or(|(_, lineage)| lineage.opaque)
-        });
+        let partly = execution
+            .text
+            .as_ref()
+            .is_none_or(|text| text.source.known.lock().as_ref().is_none_or(|(_, lineage)| lineage.opaque));
         if failed {
             metric::inquiry_failed();
         }
