@@ -135,6 +135,11 @@ impl Catalogue {
         self.0.named.keys().copied()
     }
 
+    /// Returns the relations with any protected column.
+    pub(crate) fn protected(&self) -> impl Iterator<Item = u32> {
+        self.0.roles.keys().copied()
+    }
+
     pub(crate) fn roles(&self, oid: u32) -> Option<&RelationRoles> {
         self.0.roles.get(&oid)
     }

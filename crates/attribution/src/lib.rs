@@ -1,10 +1,13 @@
 //! Which subject and which field is in these bytes: bytes in, values out; no sockets, no clock.
 //!
 //! Step 1 of four, origin: a RowDescription names table and column of plain columns, a [`Catalogue`] says
-//! which of them are protected, a [`RowPlan`] reads keys and fields out of each DataRow. [`statement`]
-//! normalises SQL texts and reads from them what the gateway must know.
+//! which of them are protected, a [`RowPlan`] reads keys and fields out of each DataRow. Steps 3 and 4,
+//! [`lineage`] and [`provenance`]: what a statement's rows do not tell by themselves is asked for before it
+//! runs. [`statement`] normalises SQL texts and reads from them what the gateway must know.
 
 mod catalogue;
+pub mod lineage;
+pub mod provenance;
 mod relation_facts;
 pub mod row_description;
 mod row_plan;

@@ -9,6 +9,8 @@ mod key;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use key::KeyCodec;
+
 /// What the rows of one result need.
 #[derive(Clone, Debug)]
 pub enum PlanOutcome {

@@ -115,6 +115,11 @@ impl ShownBatch {
         self.rows == 0
     }
 
+    /// Removes what is unattributed; its rows stay, and may show nobody then.
+    pub fn drop_unattributed(&mut self) {
+        self.entries.retain(|shown| shown.key != ShownKey::Unknown);
+    }
+
     /// Removes the first `rows` rows and renumbers the rest from 0. O(entries left); used only when a
     /// batch is settled in parts.
     pub fn drop_rows(&mut self, rows: u32) {

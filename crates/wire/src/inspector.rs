@@ -1,6 +1,7 @@
 //! What the relay asks of whoever decides over a session. Wire knows bytes and order; the inspector knows
 //! subjects, budgets and the ledger.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::client_error::ClientError;
@@ -39,6 +40,27 @@ pub struct Settlement {
     pub next: Next,
 }
 
+/// A query of the gateway's own, run on the client's connection and in its transaction before a statement of
+/// the client's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Inquiry {
+    /// The query; its results are asked for in text format.
+    pub sql: Arc<str>,
+    /// For each of its parameters, which of the client's statement it is, counted from 1.
+    pub parameters: Vec<u16>,
+}
+
+/// What has to happen before a statement is sent to the server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Before {
+    /// Nothing.
+    Nothing,
+    /// It is not known yet; [`Inspector::poll_ready`] tells when to ask again.
+    Wait,
+    /// This is to be asked first.
+    Ask(Inquiry),
+}
+
 /// Decides over one session. All calls come from the session's own task, in protocol order.
 pub trait Inspector: Send + 'static {
     /// The text of a statement, kept for each prepared statement and portal.
@@ -69,6 +91,33 @@ pub trait Inspector: Send + 'static {
     /// Returns whether the server may describe results of this text in another way than it gives them
     /// (EXECUTE, FETCH); `None`: the text is not known.
     fn is_dynamic(&self, text: Option<&Self::Text>) -> bool;
+
+    /// Returns what has to be asked before an execution of this text.
+    fn before(&mut self, text: &Self::Text) -> Before {
+        let _ = text;
+        Before::Nothing
+    }
+
+    /// Reads the payload of one DataRow of the inquiry that was made for `statement`.
+    ///
+    /// # Errors
+    /// The row cannot be understood; the statement is refused.
+    fn inquiry_row(&mut self, statement: &mut Self::Statement, payload: &[u8]) -> Result<(), ClientError> {
+        let _ = (statement, payload);
+        Ok(())
+    }
+
+    /// The inquiry for a statement is over, and all of its rows were settled; with `failed` the server reported
+    /// an error, so that they are not all there are.
+    fn answered(&mut self, statement: &mut Self::Statement, failed: bool) {
+        let _ = (statement, failed);
+    }
+
+    /// Returns whether the statement may show what its description does not tell.
+    fn is_opaque(&self, statement: &Self::Statement) -> bool {
+        let _ = statement;
+        false
+    }
 
     /// Returns whether the statement changes nothing, as far as its text tells.
     fn only_reads(&self, statement: &Self::Statement) -> bool;

@@ -6,6 +6,7 @@
 
 mod client_side;
 mod cut;
+mod inquiry;
 mod ops;
 mod portals;
 mod server_side;
@@ -27,6 +28,7 @@ use crate::startup::CancelKey;
 use crate::stream::Stream;
 
 use client_side::ClientSide;
+use inquiry::Held;
 use ops::Ops;
 use server_side::ServerSide;
 
@@ -163,7 +165,8 @@ where
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, RelayError> {
         let mut progress = self.control(cx);
-        if self.draining && self.from_server.is_idle() && self.ops.len() == 0 {
+        let held = self.from_client.held.is_some();
+        if self.draining && self.from_server.is_idle() && self.ops.len() == 0 && !held {
             let error = ClientError::fatal("57P01", "terminating connection: the gateway is shutting down");
             self.close_with(error);
         }
@@ -255,6 +258,7 @@ where
         if self.from_client.ended
             && !self.from_client.shut_down
             && !self.from_client.stalled
+            && self.from_client.held.is_none()
             && let Poll::Ready(result) = Pin::new(&mut self.server).poll_shutdown(cx)
         {
             self.from_client.shut_down = true;
@@ -301,6 +305,21 @@ where
             || self.ops.len() >= OPS_MAX
         {
             return Ok(false);
+        }
+        if self.from_client.held.is_some() {
+            if !self.is_let_go(cx) {
+                return Ok(false);
+            }
+            let is_answer = |held: &Option<Held<I::Statement>>| matches!(held, Some(Held::Answered(_)));
+            if !is_answer(&self.from_client.held) {
+                self.from_client.held = None;
+            }
+            self.walk_client()?;
+            // Its message may have been dropped meanwhile.
+            if is_answer(&self.from_client.held) {
+                self.from_client.held = None;
+            }
+            return Ok(true);
         }
         if self.from_client.stalled {
             self.from_client.stalled = false;

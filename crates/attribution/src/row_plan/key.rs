@@ -6,7 +6,7 @@ mod numeric;
 
 /// How to read a key: the form its kind is kept in, and how the column arrives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct KeyCodec {
+pub(crate) struct KeyCodec {
     form: KeyForm,
     wire: Wire,
 }
@@ -63,6 +63,16 @@ impl KeyCodec {
             _ => Wire::Opaque,
         };
         KeyCodec { form, wire }
+    }
+
+    /// Reads keys that the server printed.
+    pub(crate) fn of_text(form: KeyForm) -> KeyCodec {
+        KeyCodec { form, wire: Wire::Text }
+    }
+
+    /// Reads a key into a batch.
+    pub(crate) fn read(&self, bytes: &[u8], batch: &mut ShownBatch) -> ShownKey {
+        self.decode(bytes).store(batch)
     }
 
     /// Reads a key. Bytes that are not of the column's type still give a key, never nothing.

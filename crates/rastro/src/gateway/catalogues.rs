@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use rastro_attribution::lineage::{LINEAGE_COLUMNS_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema};
 use rastro_attribution::{
     COLUMNS_SQL, Catalogue, CatalogueProblem, DEPENDENCIES_SQL, INHERITS_SQL, RELATIONS_SQL, RelationFacts,
     SubjectSpec, VIEWS_SQL,
@@ -32,7 +33,7 @@ const DATABASES_MAX: usize = 256;
 const REQUESTS_MAX: usize = 4_096;
 
 // Changes whenever what the snapshot depends on changes: relations, the columns the configuration names,
-// views, inheritance.
+// views, inheritance, routines.
 const SIGNATURE_SQL: &str = "\
 SELECT coalesce((SELECT sum(hashtextextended(concat_ws('/', oid, relname, relnamespace, relnatts, xmin), 0)) \
 FROM pg_catalog.pg_class WHERE oid >= 16384), 0)::text \
@@ -41,12 +42,15 @@ FROM pg_catalog.pg_attribute WHERE attrelid >= 16384 AND attname = ANY ($1::text
 || coalesce((SELECT sum(hashtextextended(concat_ws('/', ev_class, xmin), 2)) \
 FROM pg_catalog.pg_rewrite WHERE ev_class >= 16384), 0)::text \
 || coalesce((SELECT sum(hashtextextended(concat_ws('/', inhrelid, inhparent), 3)) \
-FROM pg_catalog.pg_inherits), 0)::text";
+FROM pg_catalog.pg_inherits), 0)::text \
+|| coalesce((SELECT sum(hashtextextended(concat_ws('/', oid, proname, xmin), 4)) \
+FROM pg_catalog.pg_proc WHERE oid >= 16384), 0)::text";
 
 /// A catalogue and its place in the order of snapshots.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) catalogue: Catalogue,
+    pub(super) schema: Schema,
     pub(super) generation: u64,
 }
 
@@ -67,6 +71,11 @@ impl CatalogueCell {
         if self.stale.load(Ordering::Acquire) {
             return None;
         }
+        self.snapshot.load_full()
+    }
+
+    /// Returns the latest snapshot, whatever changed since.
+    pub(super) fn last_snapshot(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.load_full()
     }
 
@@ -276,8 +285,9 @@ impl Keeper {
             metric::catalogue_problems(problems.len());
             self.problems = problems;
         }
+        let schema = read_schema(&self.connection, &self.database, &catalogue, &mut self.client).await?;
         let generation = cell.snapshot.load().as_ref().map_or(1, |old| old.generation + 1);
-        cell.snapshot.store(Some(Arc::new(Snapshot { catalogue, generation })));
+        cell.snapshot.store(Some(Arc::new(Snapshot { catalogue, schema, generation })));
         self.signature = signature;
         Ok(())
     }
@@ -338,6 +348,44 @@ async fn read_facts(
     }
     transaction.commit().await?;
     Ok(facts)
+}
+
+/// Reads what lineage needs beyond the catalogue.
+async fn read_schema(
+    connection: &OwnConnection,
+    database: &str,
+    catalogue: &Catalogue,
+    client: &mut Option<tokio_postgres::Client>,
+) -> anyhow::Result<Schema> {
+    let client = connected(connection, database, client).await?;
+    let transaction = client
+        .build_transaction()
+        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .await?;
+    // Names in the queries of views come qualified.
+    transaction.batch_execute("SET LOCAL search_path = pg_catalog").await?;
+    let mut schema = Schema::build(catalogue);
+    let wanted = Schema::relations_wanted(catalogue);
+    for row in transaction.query(LINEAGE_COLUMNS_SQL, &[&wanted]).await? {
+        schema.push_column(
+            row.try_get(0)?,
+            row.try_get(1)?,
+            row.try_get(2)?,
+            row.try_get(3)?,
+            row.try_get(4)?,
+        );
+    }
+    for row in transaction.query(LINEAGE_VIEWS_SQL, &[&wanted]).await? {
+        schema.push_view(row.try_get(0)?, row.try_get(1)?);
+    }
+    for row in transaction.query(LINEAGE_ROUTINES_SQL, &[]).await? {
+        let does = (row.try_get(1)?, row.try_get(2)?);
+        schema.push_routine(row.try_get(0)?, does, (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?));
+    }
+    transaction.commit().await?;
+    Ok(schema.finish())
 }
 
 #[cfg(test)]

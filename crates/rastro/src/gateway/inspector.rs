@@ -1,6 +1,7 @@
 //! Decides over one session: who is asking, what rows show, whether the budget allows it, and when the
 //! ledger has it.
 
+mod sight;
 mod text;
 mod wait;
 
@@ -15,12 +16,13 @@ use rastro_ledger::{
     AppendError, ControlEntry, ControlKind, DisclosureEntry, EntryNo, Outcome, PrincipalRef, SessionRef,
 };
 use rastro_model::{Certainty, Clock, KindId, Principal, ShownBatch, ShownKey};
-use rastro_wire::{CancelKey, ClientError, Inspector, Next, RowsEnd, Settlement};
+use rastro_wire::{Before, CancelKey, ClientError, Inspector, Next, RowsEnd, Settlement};
 
 use super::Gateway;
 use super::catalogues::CatalogueCell;
 use super::identity::Identity;
 use super::metric;
+use sight::{Sight, Texts};
 use text::StatementText;
 use wait::Wait;
 
@@ -42,6 +44,9 @@ pub(super) struct Execution {
     text: Option<Arc<StatementText>>,
     ordinal: u64,
     recorded: bool,
+    sight: Sight,
+    /// Subjects that were asked for before it ran.
+    asked_for: usize,
 }
 
 /// What to do with the rows of a result.
@@ -73,6 +78,7 @@ pub(super) struct SessionInspector {
     refreshed: bool,
     plans: Vec<KnownPlan>,
     normalised: Normalised,
+    texts: Texts,
     batch: ShownBatch,
     executions: u64,
     // DDL ran in the transaction that is open; only this session sees what it did.
@@ -103,6 +109,7 @@ impl SessionInspector {
             refreshed: false,
             plans: Vec::new(),
             normalised: Normalised::default(),
+            texts: Texts::default(),
             batch: ShownBatch::default(),
             executions: 0,
             ddl_open: false,
@@ -251,7 +258,10 @@ impl Inspector for SessionInspector {
     }
 
     fn text(&mut self, sql: &[u8], truncated: bool) -> Arc<StatementText> {
-        Arc::new(StatementText::read(sql, truncated, &self.identity, &mut self.normalised))
+        let mut text = StatementText::read(sql, truncated, &self.identity, &mut self.normalised);
+        let readable = !truncated && self.normalised.is_complete();
+        text.source = self.source(sql, readable, text.prepares());
+        Arc::new(text)
     }
 
     fn begin(&mut self, text: Option<&Arc<StatementText>>) -> Result<Execution, (Execution, ClientError)> {
@@ -263,7 +273,15 @@ impl Inspector for SessionInspector {
         self.executions += 1;
         let refused =
             self.suspended(&seat.principal).filter(|_| !text.is_some_and(|text| text.is_rollback()));
-        let execution = Execution { seat, text: text.cloned(), ordinal: self.executions, recorded: false };
+        let sight = text.map_or(Sight::Plain, |text| self.sight(text));
+        let execution = Execution {
+            seat,
+            text: text.cloned(),
+            ordinal: self.executions,
+            recorded: false,
+            sight,
+            asked_for: 0,
+        };
         match refused {
             None => Ok(execution),
             Some(error) => {
@@ -280,6 +298,22 @@ impl Inspector for SessionInspector {
             None => Arc::clone(&self.seat),
         };
         self.suspended(&seat.principal)
+    }
+
+    fn before(&mut self, text: &Arc<StatementText>) -> Before {
+        self.asks_before(text)
+    }
+
+    fn inquiry_row(&mut self, execution: &mut Execution, payload: &[u8]) -> Result<(), ClientError> {
+        self.subject_row(execution, payload)
+    }
+
+    fn answered(&mut self, execution: &mut Execution, failed: bool) {
+        self.subjects_known(execution, failed);
+    }
+
+    fn is_opaque(&self, execution: &Execution) -> bool {
+        execution.sight == Sight::Unseen
     }
 
     fn is_dynamic(&self, text: Option<&Arc<StatementText>>) -> bool {
@@ -381,6 +415,16 @@ impl Inspector for SessionInspector {
         if end != RowsEnd::Open {
             self.identity.settle(execution.ordinal, end == RowsEnd::Completed);
         }
+        match execution.sight {
+            Sight::Asked => self.batch.drop_unattributed(),
+            // What runs code or stages rows unseen counts as one row.
+            Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.recorded => {
+                if execution.text.as_ref().is_some_and(|text| !text.only_reads()) {
+                    self.copy_row();
+                }
+            }
+            Sight::Unseen | Sight::Plain => {}
+        }
         if self.batch.is_empty() && (end == RowsEnd::Open || !execution.recorded) {
             return Settlement { rows: 0, hold: 0, next: Next::Go };
         }
@@ -468,6 +512,7 @@ impl Inspector for SessionInspector {
         self.identity.ready_for_query(status);
         if self.ddl_open && status == b'I' {
             self.ddl_open = false;
+            self.texts.ddl_concerned = false;
             self.gateway.catalogues.mark_stale(&self.database);
         }
     }

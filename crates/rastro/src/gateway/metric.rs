@@ -100,3 +100,8 @@ pub(super) fn suspended(count: usize) {
 pub(super) fn catalogue_problems(count: usize) {
     gauge!("rastro_catalogue_problems").set(count as f64);
 }
+
+/// A statement's subjects could not be asked for before it ran.
+pub(super) fn inquiry_failed() {
+    counter!("rastro_inquiries_failed_total").increment(1);
+}

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::inquiry::{Answer, Held, Turn};
 use super::ops::Op;
 use super::texts::{TEXTS_MAX, Texts};
 use super::{OPS_MAX, Relay, RelayError};
@@ -10,7 +11,7 @@ use crate::buffer::{Buffer, OutQueue, Tag};
 use crate::client_error::ClientError;
 use crate::client_message::{self, Target};
 use crate::frame::{Frame, HEADER_BYTES, read_header};
-use crate::inspector::Inspector;
+use crate::inspector::{Before, Inspector};
 
 // PostgreSQL takes messages up to 1 GiB.
 const CLIENT_FRAME_BYTES_MAX: usize = 0x3fff_ffff + 4;
@@ -30,6 +31,10 @@ pub(super) struct ClientSide<I: Inspector> {
     pub(super) shut_down: bool,
     /// Whole messages wait in `input`, because the server owes too many answers.
     pub(super) stalled: bool,
+    /// Why the whole message at the start of `input` is not sent yet.
+    pub(super) held: Option<Held<I::Statement>>,
+    /// The client bound or ran something since its last Sync.
+    pub(super) in_batch: bool,
     /// The client closed the connection or said it would.
     pub(super) left: bool,
     /// Frames of the gateway's own that go behind the frame passed on in parts.
@@ -39,8 +44,8 @@ pub(super) struct ClientSide<I: Inspector> {
     // Bytes left of a frame passed on in parts, and whether they are passed on.
     rest: usize,
     rest_dropped: bool,
-    pub(super) texts: Texts<I::Text>,
-    portals: HashMap<Box<[u8]>, Portal<I::Text>>,
+    pub(super) texts: Texts<Prepared<I::Text>>,
+    portals: HashMap<Box<[u8]>, Portal<I>>,
     // Portals described since any other portal, statement or Sync could have changed them.
     fresh: Vec<u64>,
     // The portal bound last, while nothing but Describe has come since.
@@ -48,9 +53,20 @@ pub(super) struct ClientSide<I: Inspector> {
     portal_count: u64,
 }
 
-struct Portal<T> {
+/// A statement's text and the types that the client gave its parameters.
+#[derive(Clone)]
+pub(super) struct Prepared<T> {
+    text: T,
+    types: Option<Arc<[u32]>>,
+}
+
+struct Portal<I: Inspector> {
     id: u64,
-    text: Option<T>,
+    text: Option<I::Text>,
+    /// All of its subjects were asked for before it was bound.
+    asked: bool,
+    /// The execution that was begun with the question.
+    statement: Option<I::Statement>,
 }
 
 impl<I: Inspector> ClientSide<I> {
@@ -60,6 +76,8 @@ impl<I: Inspector> ClientSide<I> {
             ended: false,
             shut_down: false,
             stalled: false,
+            held: None,
+            in_batch: false,
             left: false,
             injected: Vec::new(),
             dropping_to_sync: false,
@@ -78,20 +96,27 @@ impl<I: Inspector> ClientSide<I> {
         self.rest > 0 && !self.rest_dropped
     }
 
-    fn portal(&mut self, name: &[u8]) -> &mut Portal<I::Text> {
+    fn portal(&mut self, name: &[u8]) -> &mut Portal<I> {
         if !self.portals.contains_key(name) {
-            self.add_portal(name, None);
+            self.add_portal(name, None, None);
         }
-        self.portals.entry(name.into()).or_insert_with(|| Portal { id: 0, text: None })
+        let none = || Portal { id: 0, text: None, asked: false, statement: None };
+        self.portals.entry(name.into()).or_insert_with(none)
     }
 
     // Returns the portal that had the name before.
-    fn add_portal(&mut self, name: &[u8], text: Option<I::Text>) -> Option<u64> {
+    fn add_portal(
+        &mut self,
+        name: &[u8],
+        text: Option<I::Text>,
+        asked: Option<(I::Statement, bool)>,
+    ) -> Option<u64> {
         if self.portals.len() >= TEXTS_MAX {
             self.portals.clear();
         }
         self.portal_count += 1;
-        let portal = Portal { id: self.portal_count, text };
+        let (statement, asked) = asked.map_or((None, false), |(statement, asked)| (Some(statement), asked));
+        let portal = Portal { id: self.portal_count, text, asked, statement };
         match self.portals.get_mut(name) {
             Some(known) => Some(std::mem::replace(known, portal).id),
             None => {
@@ -111,6 +136,8 @@ enum Step {
     Replace(Vec<u8>),
     /// Something goes before it.
     Precede(Vec<u8>),
+    /// Something goes before it, and it waits for the answer.
+    Keep(Vec<u8>),
 }
 
 impl<I: Inspector + Unpin> Relay<I>
@@ -162,6 +189,10 @@ where
                 Step::Forward => {}
                 Step::Drop => out.skip(at, at + there),
                 Step::Precede(bytes) => out.insert(at, bytes),
+                Step::Keep(bytes) => {
+                    out.insert(at, bytes);
+                    break;
+                }
                 Step::Replace(bytes) => {
                     out.insert(at, bytes);
                     out.skip(at, at + there);
@@ -195,12 +226,18 @@ where
             b'Q' => {
                 let sql = payload.strip_suffix(b"\0").unwrap_or(payload);
                 let text = self.inspector.text(sql, truncated);
+                let answer = match self.ask_before(&text, &[], Some(&[])) {
+                    Turn::Keep(bytes) => return Step::Keep(bytes),
+                    Turn::Go(answer) => answer,
+                };
                 self.from_client.fresh.clear();
-                self.simple(Some(&text))
+                self.from_client.in_batch = false;
+                self.simple(Some(&text), answer)
             }
             b'F' => {
                 self.from_client.fresh.clear();
-                self.simple(None)
+                self.from_client.in_batch = false;
+                self.simple(None, None)
             }
             b'P' => {
                 let Some((name, sql)) = client_message::parse(payload) else {
@@ -211,7 +248,9 @@ where
                     return self.refuse_extended(error);
                 }
                 if !self.ops.is_skipping() {
-                    let number = self.from_client.texts.parse(name, text);
+                    let types = Some(client_message::parse_types(payload)).filter(|types| !types.is_empty());
+                    let types = types.map(Arc::from);
+                    let number = self.from_client.texts.parse(name, Prepared { text, types });
                     self.ops.push(Op::Parse { number, refused: None });
                 }
                 Step::Forward
@@ -220,12 +259,35 @@ where
                 let Some((portal, statement)) = client_message::bind(payload) else {
                     return self.malformed("Bind");
                 };
-                let text = self.from_client.texts.get(statement);
+                let prepared = self.from_client.texts.get(statement);
+                let text = prepared.as_ref().map(|prepared| prepared.text.clone());
                 // Planning runs functions.
                 if let Some(error) = self.inspector.refuses(text.as_ref()) {
+                    self.from_client.held = None;
                     return self.refuse_extended(error);
                 }
-                let replaced = self.from_client.add_portal(portal, text);
+                // A Parse that failed meanwhile has taken the text along.
+                let mut answer = self.take_answer();
+                if answer.is_none()
+                    && let Some(Prepared { text, types }) = &prepared
+                {
+                    let types = types.as_deref().unwrap_or_default();
+                    match self.ask_before_bind(text, types, payload, truncated) {
+                        Turn::Keep(bytes) => return Step::Keep(bytes),
+                        Turn::Go(found) => answer = found,
+                    }
+                }
+                let asked = match answer {
+                    Some(Answer { skipped: true, .. }) => {
+                        self.from_client.dropping_to_sync = true;
+                        return Step::Drop;
+                    }
+                    Some(Answer { refused: Some(error), .. }) => return self.refuse_extended(error),
+                    Some(Answer { statement, failed, .. }) => Some((statement, !failed)),
+                    None => None,
+                };
+                self.from_client.in_batch = true;
+                let replaced = self.from_client.add_portal(portal, text, asked);
                 self.from_client.bound = Some(self.from_client.portal_count);
                 self.ops.push(Op::Bind { replaced });
                 Step::Forward
@@ -263,6 +325,7 @@ where
             },
             b'S' => {
                 self.from_client.fresh.clear();
+                self.from_client.in_batch = false;
                 self.from_client.texts.end_segment();
                 self.ops.push(Op::Sync);
                 Step::Forward
@@ -279,8 +342,28 @@ where
         }
     }
 
-    fn simple(&mut self, text: Option<&I::Text>) -> Step {
-        match self.inspector.begin(text) {
+    // Only a Bind with an inquiry before it is read further than its head.
+    fn ask_before_bind(
+        &mut self,
+        text: &I::Text,
+        types: &[u32],
+        payload: &[u8],
+        truncated: bool,
+    ) -> Turn<I::Statement> {
+        if self.inspector.before(text) == Before::Nothing {
+            return Turn::Go(None);
+        }
+        let parameters = if truncated { None } else { client_message::bind_parameters(payload) };
+        self.ask_before(text, types, parameters.as_deref())
+    }
+
+    fn simple(&mut self, text: Option<&I::Text>, answer: Option<Answer<I::Statement>>) -> Step {
+        let begun = match answer {
+            Some(Answer { statement, refused: Some(error), .. }) => Err((statement, error)),
+            Some(Answer { statement, .. }) => Ok(statement),
+            None => self.inspector.begin(text),
+        };
+        match begun {
             Ok(statement) if text.is_none() => {
                 self.ops.push(Op::FunctionCall { statement });
                 Step::Forward
@@ -300,10 +383,21 @@ where
         let portal = self.from_client.portal(name);
         let id = portal.id;
         let text = portal.text.clone();
-        let statement = match self.inspector.begin(text.as_ref()) {
-            Ok(statement) => statement,
-            Err((_, error)) => return self.refuse_extended(error),
+        let asked = portal.asked;
+        let statement = match portal.statement.take() {
+            Some(statement) => statement,
+            None => match self.inspector.begin(text.as_ref()) {
+                Ok(mut statement) => {
+                    // The portal goes on: its subjects are those that were asked for.
+                    if asked {
+                        self.inspector.answered(&mut statement, false);
+                    }
+                    statement
+                }
+                Err((_, error)) => return self.refuse_extended(error),
+            },
         };
+        self.from_client.in_batch = true;
         // Rows come without a description, and one given earlier may be of another portal of this name.
         let known = self.from_client.fresh.contains(&id);
         if !known {

@@ -47,7 +47,7 @@ where
         }
     }
 
-    fn cancel(&mut self) {
+    pub(super) fn cancel(&mut self) {
         if self.cancelling.is_none()
             && !self.from_server.cancel_asked
             && let Some(key) = &self.cancel_key
@@ -110,7 +110,7 @@ where
     }
 
     // Sends frames of the gateway's own, behind the client's frame that is on its way in parts.
-    fn inject(&mut self, bytes: Vec<u8>) {
+    pub(super) fn inject(&mut self, bytes: Vec<u8>) {
         if self.from_client.mid_frame() {
             self.from_client.injected.extend(bytes);
         } else {

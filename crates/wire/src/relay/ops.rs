@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::inquiry::Asked;
 use crate::client_error::ClientError;
 
 /// One message sent to the server that it will answer, or that decides how it answers.
@@ -41,6 +42,8 @@ pub(super) enum Op<S> {
     },
     /// Answered by ReadyForQuery.
     Sync,
+    /// A query of the gateway's own and its Sync, answered by ReadyForQuery; see `inquiry.rs`.
+    Inquiry(Asked<S>),
     /// CopyDone or CopyFail: not answered; ends the stretch in which the server passes over Sync.
     CopyEnd,
 }
@@ -48,7 +51,7 @@ pub(super) enum Op<S> {
 impl<S> Op<S> {
     /// Returns whether ReadyForQuery answers it.
     pub(super) fn ends_cycle(&self) -> bool {
-        matches!(self, Op::Query { .. } | Op::FunctionCall { .. } | Op::Sync)
+        matches!(self, Op::Query { .. } | Op::FunctionCall { .. } | Op::Sync | Op::Inquiry(_))
     }
 
     fn is_extended(&self) -> bool {
@@ -103,6 +106,14 @@ impl<S> Ops<S> {
     /// Returns whether the server will pass over what is sent now.
     pub(super) fn is_skipping(&self) -> bool {
         self.skipping
+    }
+
+    /// Returns whether all that the server owes answers to are messages that a Sync does not undo.
+    pub(super) fn is_clean(&self) -> bool {
+        let keeps = |op: &Op<S>| {
+            matches!(op, Op::Parse { .. } | Op::DescribeStatement | Op::Close { portal: None } | Op::CopyEnd)
+        };
+        self.queue.iter().all(keeps)
     }
 
     /// Returns the number of the first Parse that is still to be answered.
@@ -177,7 +188,7 @@ impl<S> Ops<S> {
     /// Drops everything before the next Sync.
     pub(super) fn skip_to_sync(&mut self) {
         while let Some(op) = self.queue.front() {
-            if matches!(op, Op::Sync) {
+            if matches!(op, Op::Sync | Op::Inquiry(_)) {
                 return;
             }
             self.queue.pop_front();

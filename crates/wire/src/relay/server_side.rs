@@ -99,6 +99,20 @@ impl<I: Inspector> ServerSide<I> {
         self.phase == Phase::Normal
     }
 
+    /// Returns whether a transaction block is open, as of the last ReadyForQuery.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.status == b'T'
+    }
+
+    /// Returns whether the open transaction has failed.
+    pub(super) fn is_failed(&self) -> bool {
+        self.status == b'E'
+    }
+
+    pub(super) fn set_status(&mut self, status: u8) {
+        self.status = status;
+    }
+
     /// Returns whether the server waits for a statement outside of a transaction.
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Normal && self.status == b'I'
@@ -155,7 +169,7 @@ impl Walk {
     }
 }
 
-enum Flow {
+pub(super) enum Flow {
     /// Go on.
     On,
     /// Stop here until the inspector is ready.
@@ -210,6 +224,9 @@ where
         if walk.rows_from.is_some() && matches!(self.settle(walk, bytes, RowsEnd::Open), Flow::Stop) {
             return Ok(0);
         }
+        if let Flow::Stop = self.settle_inquiry() {
+            return Ok(0);
+        }
         while walk.at < bytes.len() {
             if self.from_server.rest > 0 {
                 self.pass_rest(walk, bytes.len());
@@ -244,6 +261,17 @@ where
                 continue;
             }
             let payload = rest.get(HEADER_BYTES..frame.bytes).unwrap_or_default();
+            if !matches!(frame.tag, b'S' | b'A')
+                && let Some(flow) = self.inquiry_message(frame.tag, payload)?
+            {
+                walk.forward_to(walk.at, self.from_server.cycle);
+                walk.at += frame.bytes;
+                walk.drop_to(walk.at);
+                if matches!(flow, Flow::Stop) {
+                    return Ok(0);
+                }
+                continue;
+            }
             let flow = match frame.tag {
                 b'D' => self.data_row(walk, bytes, frame, payload)?,
                 _ => self.server_message(walk, bytes, frame, payload)?,
@@ -260,6 +288,7 @@ where
         match tag {
             // Acted upon in every phase.
             b'S' | b'A' | b'G' | b'Z' => Ok(false),
+            _ if matches!(self.ops.peek(), Some(Op::Inquiry(_))) => Ok(false),
             b'N' => Ok(true),
             _ if self.from_server.phase == Phase::Dropping => Ok(true),
             b'D' => Ok(!self.inspector.reads(&self.current_plan()?)),
@@ -270,7 +299,7 @@ where
     }
 
     fn cut_too_large(&mut self, walk: &mut Walk, frame: Frame) -> Result<(), RelayError> {
-        if self.from_server.phase != Phase::Normal || self.ops.peek().is_none() {
+        if self.from_server.phase != Phase::Normal || matches!(self.ops.peek(), None | Some(Op::Inquiry(_))) {
             return Err(RelayError::Unexpected { tag: frame.tag, expected: "a message of a sensible size" });
         }
         let text = format!("a row of {} bytes is larger than the gateway's limit", frame.bytes);
@@ -314,11 +343,17 @@ where
         const UNEXPECTED: RelayError =
             RelayError::Unexpected { tag: b'D', expected: "a description of the rows" };
         match self.ops.peek() {
-            Some(Op::Query { .. }) => self.from_server.query_plan.clone().ok_or(UNEXPECTED),
-            Some(Op::Execute { portal, doubtful, .. }) => {
+            Some(Op::Query { statement, .. }) => {
+                let plan = self.from_server.query_plan.as_ref().ok_or(UNEXPECTED)?;
+                let opaque = self.inspector.is_opaque(statement);
+                Ok(if opaque { self.inspector.doubt(Some(plan)) } else { plan.clone() })
+            }
+            Some(Op::Execute { portal, doubtful, statement }) => {
                 let (plan, trusted) = self.from_server.portals.plan(*portal).ok_or(UNEXPECTED)?;
                 match plan {
-                    _ if *doubtful || !trusted => Ok(self.inspector.doubt(plan)),
+                    _ if *doubtful || !trusted || self.inspector.is_opaque(statement) => {
+                        Ok(self.inspector.doubt(plan))
+                    }
                     Some(plan) => Ok(plan.clone()),
                     None => Err(RelayError::Unexpected { tag: b'D', expected: "no row" }),
                 }

@@ -3,6 +3,7 @@ use std::sync::OnceLock;
 use rastro_attribution::statement::{Normalised, StatementKind, normalise};
 use rastro_ledger::{Spool, TextRef};
 
+use super::sight::Source;
 use crate::gateway::identity::{Identity, IdentityFacts};
 
 /// A statement's text as the session keeps it: without literals (P4).
@@ -14,6 +15,8 @@ pub(in crate::gateway) struct StatementText {
     ddl: bool,
     dynamic: bool,
     only_reads: bool,
+    prepares: bool,
+    pub(super) source: Source,
     ledger: OnceLock<TextRef>,
 }
 
@@ -47,6 +50,8 @@ impl StatementText {
                     .statements()
                     .iter()
                     .any(|facts| changes_relations(scratch.text_of(facts.first_keyword))),
+            prepares: keywords().any(|keyword| keyword == b"PREPARE"),
+            source: Source::default(),
             ledger: OnceLock::new(),
         }
     }
@@ -69,6 +74,21 @@ impl StatementText {
     /// Returns whether the text changes nothing, as far as it tells: functions are not looked into.
     pub(super) fn only_reads(&self) -> bool {
         self.only_reads
+    }
+
+    /// Returns whether the text prepares a statement by name.
+    pub(super) fn prepares(&self) -> bool {
+        self.prepares
+    }
+
+    /// Returns the text without its literals.
+    pub(super) fn normalised(&self) -> &str {
+        &self.normalised
+    }
+
+    /// Returns a number that texts share if they differ in literals only.
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// Returns what of it names a person.

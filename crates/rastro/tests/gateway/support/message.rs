@@ -1,7 +1,7 @@
 //! Frontend messages, built byte by byte.
 
 /// Appends one message: its tag, its length, its body.
-fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![tag];
     bytes.extend((body.len() as u32 + 4).to_be_bytes());
     bytes.extend(body);

@@ -206,6 +206,9 @@ where
                 self.from_server.copying_out = false;
                 self.from_server.query_plan = None;
                 self.ops.fail_front();
+                if let Some(Op::Inquiry(asked)) = self.ops.front() {
+                    asked.skip();
+                }
                 self.from_client.texts.failed_before(self.ops.first_parse());
             }
             (_, Some(_)) => return unexpected("the answer to an earlier message"),

@@ -1,0 +1,69 @@
+//! What of a result its rows attribute by themselves.
+
+use std::collections::BTreeSet;
+
+use super::level::{Deps, Level, Place};
+use crate::catalogue::Role;
+
+/// Returns what the rows of a result depend on that their origins do not attribute: a field whose row has the
+/// key beside it is attributed when the row is read.
+pub(super) fn uncovered(level: &Level) -> Deps {
+    let keys: BTreeSet<Place> = plain(level, |role| matches!(role, Role::Key { .. }));
+    let fields: BTreeSet<Place> = plain(level, |role| matches!(role, Role::Field { .. }));
+    let mut needed = Deps::default();
+    for output in &level.outputs {
+        for (place, found) in &output.deps.0 {
+            let by_origin = output
+                .plain
+                .iter()
+                .any(|(instance, role)| *instance == place.instance && matches!(role, Role::Field { .. }));
+            let has_key = keys.contains(place)
+                || keys.iter().any(|key| key.kind == place.kind && same_subject(level, key, place));
+            if !by_origin || !has_key {
+                needed.add(*place, *found);
+            }
+        }
+    }
+    // A condition tells nothing more about somebody whose fields the row shows.
+    let shown: Vec<&Place> = keys.iter().filter(|key| fields.contains(key)).collect();
+    let questioned = level.questioned(false);
+    for (place, found) in &level.all_conditions().0 {
+        let shown = shown.iter().any(|key| key.kind == place.kind && same_subject(level, key, place));
+        if !shown || questioned.0.contains_key(place) {
+            needed.add(*place, *found);
+        }
+    }
+    needed
+}
+
+fn plain(level: &Level, wanted: impl Fn(&Role) -> bool) -> BTreeSet<Place> {
+    let roles = level.outputs.iter().flat_map(|output| &output.plain).filter(|(_, role)| wanted(role));
+    roles.filter_map(|(instance, role)| place(*instance, role)).collect()
+}
+
+fn place(instance: u32, role: &Role) -> Option<Place> {
+    match *role {
+        Role::Key { kind, source } | Role::Field { kind, source, .. } => {
+            Some(Place { instance, kind, source: Some(source) })
+        }
+        Role::Dependent { .. } => None,
+    }
+}
+
+// Joins of this level, and of those below whose rows are its rows.
+fn same_subject(level: &Level, a: &Place, b: &Place) -> bool {
+    let mut joins = Level::default();
+    collect(level, &mut joins);
+    joins.are_joined(a, b)
+}
+
+fn collect(level: &Level, joins: &mut Level) {
+    joins.joined.extend_from_slice(&level.joined);
+    for item in &level.items {
+        if let super::level::Source::Query { level, .. } = &item.source
+            && level.is_simple()
+        {
+            collect(level, joins);
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What an expression depends on.
+
+use std::collections::BTreeSet;
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{AExpr, AExprKind, FuncCall, Node, SubLink, SubLinkType};
+
+use super::from::{key_place, same_kind};
+use super::level::{Conjunct, Deps, Level, Output, Place};
+use super::resolve::{Reach, Resolver};
+use super::tree;
+
+// PostgreSQL adds these to every relation.
+const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+
+/// What a column reference stands for.
+enum Meaning<'r> {
+    Column(&'r Output),
+    /// A whole row, or a function written as a column.
+    Row(&'r Reach),
+    /// A column that holds nothing protected, as far as is known.
+    Nothing,
+}
+
+impl Resolver<'_> {
+    /// Adds one entry of a target list to the level's outputs.
+    pub(super) fn target(&mut self, node: &Node, level: &mut Level) {
+        let Some(NodeEnum::ResTarget(target)) = &node.node else { return };
+        let Some(value) = target.val.as_deref() else { return };
+        if let Some(NodeEnum::ColumnRef(column)) = &value.node
+            && let Some((&"*", path)) = tree::words(&column.fields).split_last()
+        {
+            self.star(path, level);
+            return;
+        }
+        let mut output = Output { name: target.name.clone(), ..Output::default() };
+        if output.name.is_empty() {
+            output.name = figure_name(value).unwrap_or("?column?").to_owned();
+        }
+        let before = std::mem::take(&mut level.effects);
+        output.deps = self.expression(value, level);
+        level.target_effects |= std::mem::replace(&mut level.effects, before);
+        output.plain = self.plain(value);
+        level.outputs.push(output);
+    }
+
+    fn star(&mut self, path: &[&str], level: &mut Level) {
+        let Some(scope) = self.scopes.last() else { return };
+        let mut wanted = scope.iter().filter(|reach| is_named(reach, path));
+        let mut found: Vec<Output> = Vec::new();
+        let mut unknown = false;
+        for reach in wanted.by_ref() {
+            found.extend(reach.columns.iter().cloned());
+            unknown |= !reach.known;
+        }
+        if unknown {
+            level.open = true;
+        }
+        level.outputs.extend(found);
+    }
+
+    /// Returns what an expression holds unchanged.
+    fn plain(&self, node: &Node) -> Vec<(u32, crate::catalogue::Role)> {
+        match &node.node {
+            Some(NodeEnum::ColumnRef(column)) => {
+                match self.meaning(&tree::words(&column.fields)).as_slice() {
+                    [Meaning::Column(output)] => output.plain.clone(),
+                    _ => Vec::new(),
+                }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns what an expression depends on; its sub-queries are added to the level.
+    pub(super) fn expression(&mut self, node: &Node, level: &mut Level) -> Deps {
+        let Some(inner) = &node.node else { return Deps::default() };
+        match inner {
+            NodeEnum::ColumnRef(column) => self.column(&tree::words(&column.fields)),
+            NodeEnum::SubLink(link) => self.sublink(link, level),
+            NodeEnum::FuncCall(call) => self.call(call, level),
+            NodeEnum::NullTest(test) => {
+                let argument = test.arg.as_deref();
+                // That a value is there does not tell which.
+                match argument {
+                    Some(argument) if !is_column(argument) => self.expression(argument, level),
+                    _ => Deps::default(),
+                }
+            }
+            NodeEnum::JsonObjectAgg(_) | NodeEnum::JsonArrayAgg(_) => {
+                level.grouped = true;
+                self.below(inner, level)
+            }
+            NodeEnum::JsonArrayQueryConstructor(query) => match tree::as_select(query.query.as_deref()) {
+                Some(select) => {
+                    let found = self.select(select);
+                    let deps = found.output_deps();
+                    level.sublinks.push(found);
+                    deps
+                }
+                None => Deps::default(),
+            },
+            _ => self.below(inner, level),
+        }
+    }
+
+    fn below(&mut self, node: &NodeEnum, level: &mut Level) -> Deps {
+        let mut deps = Deps::default();
+        let Some(below) = tree::children(node) else {
+            // Everything in reach may be in it.
+            self.opaque = true;
+            for reach in self.scopes.iter().flatten() {
+                reach.columns.iter().for_each(|column| deps.unite(&column.deps));
+            }
+            return deps;
+        };
+        for node in below {
+            deps.unite(&self.expression(node, level));
+        }
+        deps
+    }
+
+    fn sublink(&mut self, link: &SubLink, level: &mut Level) -> Deps {
+        let mut deps = Deps::default();
+        if let Some(test) = &link.testexpr {
+            deps.unite(&self.expression(test, level));
+        }
+        let Some(select) = tree::as_select(link.subselect.as_deref()) else {
+            self.opaque = true;
+            return deps;
+        };
+        let found = self.select(select);
+        if link.sub_link_type != SubLinkType::ExistsSublink as i32 {
+            deps.unite(&found.output_deps());
+        }
+        level.effects |= found.has_effects();
+        level.sublinks.push(found);
+        deps
+    }
+
+    fn call(&mut self, call: &FuncCall, level: &mut Level) -> Deps {
+        let name = tree::words(&call.funcname).last().copied().unwrap_or_default();
+        let routine = self.schema.routine(name);
+        self.opaque |= routine.opaque;
+        level.effects |= routine.volatile;
+        level.grouped |= routine.aggregate
+            || call.over.is_some()
+            || call.agg_star
+            || call.agg_filter.is_some()
+            || call.agg_within_group;
+        let counts = name == "count" && call.args.iter().all(is_column);
+        let mut deps = Deps::default();
+        if !counts {
+            for node in call.args.iter().chain(&call.agg_order) {
+                deps.unite(&self.expression(node, level));
+            }
+        }
+        if let Some(filter) = &call.agg_filter {
+            deps.unite(&self.expression(filter, level));
+        }
+        if let Some(over) = &call.over {
+            let partition: Vec<&Node> = over.partition_clause.iter().chain(&over.order_clause).collect();
+            for node in partition {
+                deps.unite(&self.expression(node, level));
+            }
+        }
+        deps
+    }
+
+    fn column(&self, path: &[&str]) -> Deps {
+        let mut deps = Deps::default();
+        for meaning in self.meaning(path) {
+            match meaning {
+                Meaning::Column(output) => deps.unite(&output.deps),
+                Meaning::Row(reach) => reach.columns.iter().for_each(|column| deps.unite(&column.deps)),
+                Meaning::Nothing => {}
+            }
+        }
+        deps
+    }
+
+    // More than one where it cannot be told.
+    fn meaning(&self, path: &[&str]) -> Vec<Meaning<'_>> {
+        for scope in self.scopes.iter().rev() {
+            let found: Vec<Meaning<'_>> = match path {
+                [name] => column_of(scope, name),
+                [.., "*"] => {
+                    let path = path.get(..path.len() - 1).unwrap_or_default();
+                    scope.iter().filter(|reach| is_named(reach, path)).map(Meaning::Row).collect()
+                }
+                [table @ .., name] => scope
+                    .iter()
+                    .filter(|reach| is_named(reach, table))
+                    .map(|reach| match reach.columns.iter().find(|column| column.name == *name) {
+                        Some(column) => Meaning::Column(column),
+                        None if SYSTEM_COLUMNS.contains(name) => Meaning::Nothing,
+                        // A function may be written like a column of the row it is given.
+                        None => Meaning::Row(reach),
+                    })
+                    .collect(),
+                [] => Vec::new(),
+            };
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        // A column of something whose columns have no known names.
+        let nameless = |reach: &&Reach| reach.columns.iter().any(|column| column.name.is_empty());
+        let nameless: Vec<Meaning<'_>> =
+            self.scopes.iter().flatten().filter(nameless).map(Meaning::Row).collect();
+        if !nameless.is_empty() {
+            return nameless;
+        }
+        // `column.part` of a composite column.
+        match path {
+            [name, _, ..] => self.scopes.iter().rev().flat_map(|scope| column_of(scope, name)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Reads one condition.
+    pub(super) fn conjunct(&mut self, node: &Node, level: &mut Level) -> Conjunct {
+        let before = std::mem::take(&mut level.effects);
+        let deps = self.expression(node, level);
+        let effects = std::mem::replace(&mut level.effects, before);
+        let mut conjunct =
+            Conjunct { node: node.clone(), deps, names: BTreeSet::new(), looks_up: false, effects };
+        if let Some(NodeEnum::AExpr(e)) = &node.node {
+            self.comparison(e, &mut conjunct, level);
+        }
+        conjunct
+    }
+
+    fn comparison(&mut self, e: &AExpr, conjunct: &mut Conjunct, level: &mut Level) {
+        let (Some(left), Some(right)) = (e.lexpr.as_deref(), e.rexpr.as_deref()) else { return };
+        let equal = tree::words(&e.name).last() == Some(&"=");
+        let sure = [AExprKind::AexprOp, AExprKind::AexprOpAny, AExprKind::AexprIn]
+            .iter()
+            .any(|kind| *kind as i32 == e.kind)
+            && equal;
+        let between = e.kind == AExprKind::AexprBetween as i32;
+        if !sure && !between {
+            return;
+        }
+        let of = |resolver: &Self, node: &Node| Output {
+            plain: resolver.plain(uncast(node)),
+            ..Output::default()
+        };
+        let (lefts, rights) = (of(self, left), of(self, right));
+        if sure && e.kind == AExprKind::AexprOp as i32 {
+            level.joined.extend(same_kind(&lefts, &rights));
+        }
+        for (column, other) in [(&lefts, right), (&rights, left)] {
+            if !is_given(other) {
+                continue;
+            }
+            let keys: Vec<Place> =
+                column.plain.iter().filter_map(|(instance, role)| key_place(*instance, role)).collect();
+            conjunct.looks_up |= sure && keys.is_empty() && !column.plain.is_empty();
+            conjunct.names.extend(keys);
+        }
+    }
+}
+
+fn column_of<'r>(scope: &'r [Reach], name: &str) -> Vec<Meaning<'r>> {
+    let columns: Vec<Meaning<'r>> = scope
+        .iter()
+        .flat_map(|reach| &reach.columns)
+        .filter(|column| column.name == name)
+        .map(Meaning::Column)
+        .collect();
+    if !columns.is_empty() {
+        return columns;
+    }
+    scope.iter().filter(|reach| reach.alias == name).map(Meaning::Row).collect()
+}
+
+fn is_named(reach: &Reach, path: &[&str]) -> bool {
+    match path {
+        [] => true,
+        [alias] => reach.alias == *alias,
+        [.., schema, table] => {
+            reach.alias == *table
+                && reach.schema.as_ref().is_some_and(|known| known.is_empty() || known == schema)
+        }
+    }
+}
+
+fn is_column(node: &Node) -> bool {
+    matches!(node.node, Some(NodeEnum::ColumnRef(_)))
+}
+
+fn uncast(node: &Node) -> &Node {
+    match &node.node {
+        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().map_or(node, uncast),
+        _ => node,
+    }
+}
+
+// Whether an expression has no column in it: the client gives its value.
+fn is_given(node: &Node) -> bool {
+    let mut given = true;
+    tree::walk(node, &mut |node| {
+        given &= !matches!(node, NodeEnum::ColumnRef(_) | NodeEnum::SubLink(_));
+    }) && given
+}
+
+fn figure_name(node: &Node) -> Option<&str> {
+    match node.node.as_ref()? {
+        NodeEnum::ColumnRef(column) => tree::words(&column.fields).last().copied(),
+        NodeEnum::FuncCall(call) => tree::words(&call.funcname).last().copied(),
+        NodeEnum::TypeCast(cast) => match cast.arg.as_deref().and_then(figure_name) {
+            Some(name) => Some(name),
+            None => cast.type_name.as_ref().and_then(|name| tree::words(&name.names).last().copied()),
+        },
+        NodeEnum::CollateClause(clause) => clause.arg.as_deref().and_then(figure_name),
+        NodeEnum::AIndirection(e) => {
+            tree::words(&e.indirection).last().copied().or_else(|| e.arg.as_deref().and_then(figure_name))
+        }
+        NodeEnum::CaseExpr(e) => e.defresult.as_deref().and_then(figure_name).or(Some("case")),
+        NodeEnum::CoalesceExpr(_) => Some("coalesce"),
+        NodeEnum::MinMaxExpr(e) => Some(if e.op == 1 { "greatest" } else { "least" }),
+        NodeEnum::RowExpr(_) => Some("row"),
+        NodeEnum::AArrayExpr(_) => Some("array"),
+        NodeEnum::SubLink(link) => {
+            let select = tree::as_select(link.subselect.as_deref())?;
+            match link.sub_link_type {
+                kind if kind == SubLinkType::ExistsSublink as i32 => Some("exists"),
+                kind if kind == SubLinkType::ArraySublink as i32 => Some("array"),
+                _ => match &select.target_list.first()?.node {
+                    Some(NodeEnum::ResTarget(target)) if target.name.is_empty() => {
+                        figure_name(target.val.as_deref()?)
+                    }
+                    Some(NodeEnum::ResTarget(target)) => Some(&target.name),
+                    _ => None,
+                },
+            }
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,230 @@
+use super::*;
+use crate::catalogue::Catalogue;
+use crate::relation_facts::RelationFacts;
+use crate::subject_spec::{RelatedSpec, SubjectSpec};
+
+/// People with letters, a view of each kind, an unprotected relation, and functions of each kind.
+pub(crate) fn schema() -> Schema {
+    let field = |name: &str, column: &str| (name.to_owned(), column.to_owned());
+    let specs = [SubjectSpec {
+        name: "person".into(),
+        table: "crm.people".parse().unwrap(),
+        key: "pid".into(),
+        fields: vec![field("name", "full_name"), field("mail", "mail")],
+        related: vec![RelatedSpec {
+            table: "crm.letters".parse().unwrap(),
+            key: "person".into(),
+            fields: vec![field("letter", "letter_no")],
+        }],
+        cohorts: vec!["tongue".into()],
+    }];
+    let mut facts = RelationFacts::default();
+    let people = ["pid", "full_name", "mail", "tongue", "boss"];
+    let letters = ["lid", "person", "letter_no", "sent"];
+    let views = [("listed", 3), ("shouted", 4)];
+    facts.push_relation(20001, "crm", "people", 5);
+    facts.push_relation(20002, "crm", "letters", 4);
+    facts.push_relation(20005, "crm", "orders", 3);
+    for (number, name) in people.iter().enumerate() {
+        facts.push_column(20001, number as i16 + 1, name, if *name == "pid" { 23 } else { 25 });
+    }
+    for (number, name) in letters.iter().enumerate() {
+        facts.push_column(20002, number as i16 + 1, name, 25);
+    }
+    for (name, oid) in views {
+        facts.push_relation(20000 + oid, "crm", name, 2);
+        facts.push_dependency(20000 + oid, 20001, 1);
+        facts.push_dependency(20000 + oid, 20001, 3);
+    }
+    let entry = |number: i16, column: i16, resno: i16| {
+        format!(
+            "{{TARGETENTRY :expr {{VAR :varno 1 :varattno {number}}} :resno {resno} :resname x \
+             :ressortgroupref 0 :resorigtbl {} :resorigcol {column} :resjunk false}}",
+            if column == 0 { 0 } else { 20001 }
+        )
+    };
+    let query = |one: String, two: String| format!("({{QUERY :commandType 1 :targetList ({one} {two})}})");
+    facts.push_view(20003, &query(entry(1, 1, 1), entry(3, 3, 2)));
+    facts.push_view(20004, &query(entry(3, 0, 1), entry(4, 4, 2)));
+    let (catalogue, problems) = Catalogue::build_present(&specs, facts, None);
+    assert_eq!(problems, []);
+    let mut builder = Schema::build(&catalogue);
+    for (oid, name, columns) in [
+        (20001, "people", &people[..]),
+        (20002, "letters", &letters[..]),
+        (20003, "listed", &["pid", "mail"]),
+        (20004, "shouted", &["loud", "tongue"]),
+    ] {
+        for (number, column) in columns.iter().enumerate() {
+            builder.push_column(oid, "crm", name, number as i16 + 1, column);
+        }
+    }
+    builder.push_view(20003, "SELECT people.pid, people.mail FROM crm.people;");
+    builder.push_view(20004, "SELECT upper(people.mail) AS loud, people.tongue FROM crm.people;");
+    for name in ["count", "max", "min", "string_agg", "json_agg", "array_agg", "sum"] {
+        builder.push_routine(name, (true, false), ("internal", false, ""));
+    }
+    builder.push_routine("nextval", (false, true), ("internal", false, ""));
+    builder.push_routine("set_config", (false, true), ("internal", false, ""));
+    builder.push_routine("touch", (false, true), ("plpgsql", true, "begin new.at := now(); return new; end"));
+    builder.push_routine(
+        "peek",
+        (false, true),
+        ("plpgsql", true, "begin return (select mail from people); end"),
+    );
+    builder.push_routine("deep", (false, true), ("sql", true, "select peek()"));
+    builder.finish()
+}
+
+fn lineage(sql: &str) -> Lineage {
+    analyse(sql, &schema(), &|_| None)
+}
+
+#[test]
+fn innocent_statement_asks_nothing() {
+    for sql in [
+        "SELECT 1",
+        "SELECT pid, full_name, mail FROM people WHERE pid = 3",
+        "SELECT * FROM people",
+        "SELECT p.* FROM crm.people p WHERE p.pid IN (1, 2)",
+        "SELECT pid, mail FROM (SELECT * FROM people) x WHERE pid > 3",
+        "WITH x AS (SELECT pid, mail FROM people) SELECT * FROM x",
+        "SELECT tongue, count(*) FROM people GROUP BY tongue",
+        "SELECT count(mail), count(DISTINCT full_name) FROM people",
+        "SELECT max(sent) FROM letters",
+        "SELECT pid, tongue, mail IS NOT NULL FROM people",
+        "SELECT EXISTS (SELECT 1 FROM people WHERE pid = 3)",
+        "SELECT o.* FROM orders o JOIN people p ON p.pid = o.person WHERE p.tongue = 'en'",
+        "SELECT l.letter_no, l.person, l.sent FROM letters l WHERE l.letter_no = $1",
+        "SELECT l.letter_no, l.sent, p.pid, p.full_name, p.mail FROM letters l JOIN people p ON p.pid = l.person \
+         WHERE l.letter_no = 'X-1'",
+        "SELECT pid, full_name, mail FROM people WHERE mail = 'a@example.com'",
+        "SELECT pid, full_name FROM people WHERE full_name LIKE 'A%' ORDER BY full_name LIMIT 50",
+        "SELECT pid, mail FROM people ORDER BY mail LIMIT 50 OFFSET 50",
+        "SELECT pid, mail FROM listed",
+        "EXPLAIN SELECT upper(mail) FROM people",
+        "UPDATE people SET tongue = 'de' WHERE pid = 3",
+        "UPDATE letters SET sent = now() WHERE letter_no = 'X-1'",
+        "UPDATE people SET mail = lower(mail) WHERE pid = 3",
+        "DELETE FROM people WHERE pid = 3 RETURNING pid, mail",
+        "INSERT INTO people (pid, mail) VALUES (9, 'x@example.com') RETURNING pid",
+        "CREATE INDEX ON people (mail)",
+        "COPY people FROM STDIN",
+        "DO $$ begin perform 1; end $$",
+        "PREPARE q AS SELECT upper(mail) FROM people",
+        "SELECT touch()",
+        "SELECT people_old.mail FROM people_old",
+        "SELECT count(*) FROM (SELECT mail FROM people) x",
+    ] {
+        let found = lineage(sql);
+        assert!(found.is_plain(), "{sql}\n{found:?}");
+    }
+}
+
+#[test]
+fn dependent_result_asks_for_its_subjects() {
+    for sql in [
+        "SELECT upper(mail) FROM people",
+        "SELECT pid, mail || '' FROM people",
+        "SELECT mail FROM people",
+        "SELECT string_agg(mail, ',') FROM people",
+        "SELECT row_to_json(p) FROM people p",
+        "SELECT p::text FROM people p",
+        "SELECT people FROM crm.people",
+        "SELECT p.row_to_json FROM people p",
+        "SELECT (p).mail FROM people p",
+        "SELECT x.m FROM (SELECT reverse(mail) AS m FROM people) x",
+        "SELECT m FROM (SELECT reverse(mail) FROM people) AS x(m)",
+        "WITH x(m) AS (SELECT lower(mail) FROM people) SELECT * FROM x",
+        "WITH RECURSIVE r AS (SELECT pid, mail FROM people WHERE pid = 1 UNION ALL \
+         SELECT p.pid, p.mail FROM people p JOIN r ON p.boss = r.mail) SELECT mail FROM r",
+        "SELECT mail FROM people UNION SELECT 'x'",
+        "SELECT pid, mail FROM people EXCEPT SELECT 1, 'x'",
+        "SELECT o.oid, l.m FROM orders o, LATERAL (SELECT min(mail) m FROM people WHERE boss = o.boss) l",
+        "SELECT (SELECT full_name FROM people p WHERE p.pid = o.person) FROM orders o",
+        "SELECT count(*) FROM people WHERE pid = 7 AND mail LIKE 'a%'",
+        "SELECT count(*) FROM people WHERE mail LIKE 'a%'",
+        "SELECT pid, mail FROM people WHERE pid = 7 AND mail LIKE 'a%'",
+        "SELECT pid FROM people WHERE substr(mail, 1, 1) = 'a'",
+        "SELECT count(CASE WHEN mail LIKE 'a%' THEN 1 END) FROM people WHERE pid = 7",
+        "SELECT count(*) FILTER (WHERE mail LIKE 'a%') FROM people",
+        "SELECT EXISTS (SELECT 1 FROM people WHERE pid = 3 AND mail > 'm')",
+        "SELECT 1 FROM orders WHERE 'a' IN (SELECT left(mail, 1) FROM people WHERE pid = 3)",
+        "SELECT pid FROM people ORDER BY mail",
+        "SELECT loud FROM shouted",
+        "SELECT x.loud FROM (TABLE shouted) x",
+        "CREATE TABLE t AS SELECT pid, mail FROM people",
+        "SELECT pid, mail INTO t FROM people",
+        "INSERT INTO t SELECT mail FROM people",
+        "COPY (SELECT mail FROM people) TO STDOUT",
+        "COPY people TO PROGRAM 'cat'",
+        "COPY crm.people (mail) TO '/tmp/x'",
+        "CREATE MATERIALIZED VIEW v AS SELECT mail FROM people",
+        "DECLARE c CURSOR FOR SELECT upper(mail) FROM people",
+        "UPDATE people SET tongue = mail WHERE pid = 3",
+        "UPDATE people SET tongue = 'x' WHERE pid = 3 AND mail LIKE 'a%'",
+        "UPDATE people SET tongue = 'x' RETURNING upper(mail)",
+        "WITH d AS (DELETE FROM people WHERE pid = 3 RETURNING mail) SELECT upper(mail) FROM d",
+        "EXPLAIN ANALYZE SELECT 1 FROM people WHERE pid = 3 AND mail LIKE 'a%'",
+        "EXPLAIN (analyze, costs off) SELECT 1 FROM people WHERE pid = 3 AND mail LIKE 'a%'",
+        "SELECT set_config('a.b', mail, false) FROM people WHERE pid = 3",
+        "SELECT mail FROM people p JOIN (letters l JOIN orders o USING (lid)) ON l.person = p.pid",
+        "SELECT U&\"m\\0061il\" || '' FROM people",
+        "VALUES ((SELECT mail FROM people LIMIT 1))",
+        "SELECT json_object('m': mail) FROM people",
+        "SELECT array(SELECT mail FROM people)",
+        "SELECT 1; SELECT upper(mail) FROM people",
+    ] {
+        let found = lineage(sql);
+        assert!(found.query.is_some() && !found.opaque, "{sql}\n{found:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_seen_through_is_opaque() {
+    for sql in [
+        "SELECT peek()",
+        "SELECT deep()",
+        "CALL peek()",
+        "SELECT query_to_xml('select * from people', true, true, '')",
+        "SELECT * FROM dblink('', 'select mail from people') AS t(m text)",
+        "DO $$ begin perform mail from people; end $$",
+        "EXECUTE q",
+        "MERGE INTO people USING orders o ON true WHEN MATCHED THEN DELETE",
+        "SELECT upper(mail) FROM people WHERE",
+        "ALTER TABLE people ADD COLUMN low text GENERATED ALWAYS AS (lower(mail)) STORED",
+        "SELECT upper(mail) FROM nextval('s') n, people",
+    ] {
+        let found = lineage(sql);
+        assert!(found.opaque, "{sql}\n{found:?}");
+    }
+}
+
+#[test]
+fn executed_statement_is_read_with_its_values() {
+    let prepared = |name: &str| {
+        (name == "q").then(|| "PREPARE q(int) AS SELECT upper(mail) FROM people WHERE pid = $1".to_owned())
+    };
+    let found = analyse("EXECUTE q(1 + 2)", &schema(), &prepared).query.unwrap();
+    assert!(found.sql.contains("WHERE pid = 1 + 2"), "{}", found.sql);
+    assert!(analyse("EXECUTE other", &schema(), &prepared).opaque);
+}
+
+#[test]
+fn monstrous_text_is_opaque_not_fatal() {
+    for sql in [
+        format!("SELECT {}mail{} FROM people", "(".repeat(50_000), ")".repeat(50_000)),
+        format!("SELECT {} FROM people", vec!["mail"; 5_000].join(" || ")),
+        format!("SELECT mail FROM {}people{}", "(SELECT * FROM ".repeat(400), ") x".repeat(400)),
+        format!("SELECT '{}' FROM people", "x".repeat(TEXT_BYTES_MAX)),
+        {
+            let mut sql = "WITH a0 AS (SELECT mail FROM people)".to_owned();
+            for n in 1..40 {
+                sql += &format!(", a{n} AS (SELECT x.mail FROM a{0} x, a{0} y)", n - 1);
+            }
+            sql + " SELECT mail FROM a39"
+        },
+    ] {
+        assert!(lineage(&sql).opaque, "{}", &sql[..60]);
+    }
+}
