@@ -6,8 +6,10 @@ mod demo;
 mod disclosures;
 mod init;
 mod output;
+mod seal;
 mod serve;
 mod suspend;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +36,10 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Prints what was shown to whom
     Disclosures(disclosures::DisclosuresArguments),
+    /// Checks offline that the ledger is what was recorded
+    Verify(verify::VerifyArguments),
+    /// Signs what the spool holds now; changes the ledger's key
+    Seal(seal::SealArguments),
     /// Cuts a principal off, on every gateway, at once
     Suspend(suspend::SuspendArguments),
     /// Ends the suspension of a principal
@@ -76,6 +82,8 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Disclosures(arguments) => disclosures::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Seal(arguments) => seal::run(&arguments),
         Command::Suspend(arguments) => suspend::run_suspend(&arguments),
         Command::Restore(arguments) => suspend::run_restore(&arguments),
         Command::ConfigReference(arguments) => config_reference::run(&arguments),

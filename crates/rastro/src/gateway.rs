@@ -19,6 +19,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use parking_lot::Mutex;
 use rastro_detect::{BudgetBook, SuspensionBoard};
+use rastro_ledger::seal::{KeyFiles, SealPaths, SealerThread};
 use rastro_ledger::{ControlEntry, ControlKind, Spool};
 use rastro_model::{Clock, SystemClock};
 use rastro_wire::CancelKey;
@@ -60,6 +61,10 @@ struct Gateway {
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let settings = Settings::resolve(&config)?;
     let spool = Spool::open(settings.spool.clone()).context("cannot open the ledger")?;
+    let paths = SealPaths::below(&settings.data_dir);
+    let public_key = KeyFiles::new(&paths.keys).public_path();
+    let sealer = SealerThread::start(paths, spool.watch_durable()).context("cannot seal the ledger")?;
+    tracing::info!(file = %public_key.display(), "the ledger's public key; keep a copy elsewhere");
     let book = config.budget_book().context("cannot read the budgets")?;
     let board = SuspensionBoard::new(suspensions::load(&settings.data_dir)?);
     let clock = SystemClock;
@@ -97,6 +102,8 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     status.stop();
     gateway.record_control(ControlKind::GatewayStopped, "gateway", "stop signal");
     gateway.spool.close().context("cannot close the ledger")?;
+    let sealed = tokio::task::spawn_blocking(|| sealer.stop()).await.context("cannot seal the ledger")?;
+    tracing::info!(entries = sealed.sealed, fault = sealed.fault, "ledger is sealed");
     tracing::info!("gateway stopped");
     Ok(())
 }
