@@ -81,7 +81,7 @@ pub enum SealError {
 }
 
 impl SealError {
-    fn store(name: impl Into<String>) -> impl FnOnce(io::Error) -> SealError {
+    pub(crate) fn store(name: impl Into<String>) -> impl FnOnce(io::Error) -> SealError {
         let name = name.into();
         move |source| SealError::Store { name, source }
     }
