@@ -65,6 +65,7 @@ mod sim;
 mod spool;
 pub mod store;
 pub mod verify;
+pub mod witness;
 
 pub use bytes::FormatError;
 pub use decode::{Content, Control, Disclosure, Entry, Reason, Session, StatementText, SubjectSet};

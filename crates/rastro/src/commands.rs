@@ -10,6 +10,7 @@ mod seal;
 mod serve;
 mod suspend;
 mod verify;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Verify(verify::VerifyArguments),
     /// Signs what the spool holds now; changes the ledger's key
     Seal(seal::SealArguments),
+    /// Runs a witness that cosigns the checkpoints of ledgers
+    Witness(witness::WitnessArguments),
     /// Cuts a principal off, on every gateway, at once
     Suspend(suspend::SuspendArguments),
     /// Ends the suspension of a principal
@@ -84,6 +87,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Disclosures(arguments) => disclosures::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Seal(arguments) => seal::run(&arguments),
+        Command::Witness(arguments) => witness::run(&arguments),
         Command::Suspend(arguments) => suspend::run_suspend(&arguments),
         Command::Restore(arguments) => suspend::run_restore(&arguments),
         Command::ConfigReference(arguments) => config_reference::run(&arguments),

@@ -12,6 +12,7 @@ mod session;
 mod settings;
 mod status;
 mod suspensions;
+mod witnesses;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let settings = Settings::resolve(&config)?;
     let spool = Spool::open(settings.spool.clone()).context("cannot open the ledger")?;
     let paths = SealPaths::below(&settings.data_dir);
+    witnesses::start(&paths, config.witness_addresses()).context("cannot ask witnesses")?;
     let public_key = KeyFiles::new(&paths.keys).public_path();
     let sealer = SealerThread::start(paths, spool.watch_durable()).context("cannot seal the ledger")?;
     tracing::info!(file = %public_key.display(), "the ledger's public key; keep a copy elsewhere");
@@ -108,7 +110,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stop_signal() {
+pub(crate) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

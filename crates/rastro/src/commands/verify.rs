@@ -97,7 +97,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Reads a key, or a file of keys, one a line.
-fn read_keys(given: &str) -> anyhow::Result<Vec<NoteVerifier>> {
+pub(super) fn read_keys(given: &str) -> anyhow::Result<Vec<NoteVerifier>> {
     if let Ok(key) = NoteVerifier::decode(given) {
         return Ok(vec![key]);
     }
