@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             salts: &DirectoryStore::new(&paths.salts),
             key: &key,
             witnesses: &[],
+            must_be_witnessed: false,
             known: &[],
             threads,
         };
@@ -63,7 +64,7 @@ fn write(paths: &SealPaths, entries: u64) -> Result<(), Box<dyn std::error::Erro
     let sessions: Vec<_> = (0..200)
         .map(|i| {
             spool.session(&SessionFacts {
-                login: Login::new(&format!("agent{i}")),
+                login: Login::new(format!("agent{i}")),
                 client_addr: "10.0.0.7:51000".into(),
                 database: "support".into(),
                 application: "desk".into(),
@@ -71,7 +72,7 @@ fn write(paths: &SealPaths, entries: u64) -> Result<(), Box<dyn std::error::Erro
         })
         .collect();
     let principals: Vec<_> =
-        (0..200).map(|i| spool.principal(&Principal::new(&format!("agent{i}")))).collect();
+        (0..200).map(|i| spool.principal(&Principal::new(format!("agent{i}")))).collect();
     let text = spool.statement_text(7, "SELECT name, email FROM customers WHERE id = $1");
     let mut state = 88_172_645_463_325_252u64;
     let mut last = None;

@@ -19,7 +19,7 @@ use crate::store::Store;
 use resume::Resume;
 
 pub use keys::{KeyChange, KeyFiles, Keyring};
-pub use thread::{SealHealth, SealPaths, SealerThread};
+pub use thread::{SealHealth, SealPaths, SealWatch, SealerThread};
 
 /// Name of the last checkpoint in the store of the tree.
 pub const CHECKPOINT: &str = "checkpoint";

@@ -32,6 +32,8 @@ pub struct Evidence<'a> {
     pub key: &'a NoteVerifier,
     /// Keys of witnesses that are trusted.
     pub witnesses: &'a [NoteVerifier],
+    /// Whether it is a fault if none of them has cosigned.
+    pub must_be_witnessed: bool,
     /// Signed checkpoints that were kept elsewhere: the ledger must still hold what they say.
     pub known: &'a [Vec<u8>],
     /// Threads to use; at least one is.

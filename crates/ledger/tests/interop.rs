@@ -1,6 +1,6 @@
 //! Tiles, checkpoints and proofs are accepted by implementations that are not ours: the crates `tlog_tiles`
 //! and `signed_note`, and a reader in Python written from the public specifications.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,4 @@
 //! A ledger written by version 1 of the format is verified and read by every later version.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +27,7 @@ fn ledger_of_version_1_verifies_with_the_root_it_had() {
         salts: &DirectoryStore::new(&paths.salts),
         key: &NoteVerifier::decode(key.lines().next().unwrap()).unwrap(),
         witnesses: &[],
+        must_be_witnessed: false,
         known: &[],
         threads: 2,
     };

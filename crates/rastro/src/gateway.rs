@@ -72,6 +72,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let clock = SystemClock;
     replay::replay(&settings, &book, clock.now()).context("cannot rebuild the budgets from the ledger")?;
     let metrics = metric::install()?;
+    metric::watch_sealing(sealer.watch());
     let (notice, _) = watch::channel(Notice { suspensions: 0, draining: false });
     let catalogues = Catalogues::start(&settings);
     let (reasons, reason_work) = ReasonDesk::start(&settings);

@@ -74,6 +74,17 @@ pub struct SealHealth {
     pub fault: Option<String>,
 }
 
+/// A view of how sealing goes.
+#[derive(Clone, Debug)]
+pub struct SealWatch(Arc<Mutex<SealHealth>>);
+
+impl SealWatch {
+    /// Returns how sealing goes.
+    pub fn health(&self) -> SealHealth {
+        self.0.lock().clone()
+    }
+}
+
 /// The running thread; [`SealerThread::stop`] ends it.
 #[derive(Debug)]
 pub struct SealerThread {
@@ -99,9 +110,9 @@ impl SealerThread {
         Ok(SealerThread { stop, thread, health })
     }
 
-    /// Returns how sealing goes.
-    pub fn health(&self) -> SealHealth {
-        self.health.lock().clone()
+    /// Returns a view of how sealing goes.
+    pub fn watch(&self) -> SealWatch {
+        SealWatch(Arc::clone(&self.health))
     }
 
     /// Seals what is durable, signs a last checkpoint, and ends the thread. Blocks.

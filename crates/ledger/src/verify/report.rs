@@ -49,6 +49,9 @@ pub enum Fault {
         /// Why it is not to be trusted.
         why: String,
     },
+    /// No cosignature of a trusted witness is there.
+    #[error("none of the trusted witnesses has cosigned a checkpoint of this ledger")]
+    Unwitnessed,
     /// The last checkpoint was signed with a key that had been replaced.
     #[error(
         "the checkpoint of {size} entries is signed with a key that was replaced at {replaced_at} entries"

@@ -4,7 +4,7 @@ use super::report::{Fault, Witnessed};
 use super::{CHECKPOINT, Evidence, VerifyError, WITNESSED, read_checkpoint};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::merkle::Hash;
-use crate::note::{Note, NoteVerifier};
+use crate::note::{Note, NoteVerifier, SignatureError};
 use crate::seal::KeyChange;
 
 /// Greatest number of key changes followed.
@@ -48,7 +48,10 @@ impl Trust {
         if let Some(bytes) = read_checkpoint(evidence.tree, WITNESSED)? {
             match Checkpoint::open(&bytes, &keys) {
                 Ok((seen, note)) => {
-                    witnessed = cosigned(&seen, &note, evidence.witnesses);
+                    witnessed = match cosigned(&seen, &note, evidence.witnesses) {
+                        Ok(witnessed) => witnessed,
+                        Err(error) => return Ok(Err(forged(WITNESSED, &error.into()))),
+                    };
                     let how = if witnessed.is_some() { "witnessed" } else { "sent to a witness" };
                     signed.push(Signed { size: seen.size, root: seen.root, how });
                 }
@@ -65,11 +68,15 @@ impl Trust {
         for (i, bytes) in evidence.known.iter().enumerate() {
             let opened = Checkpoint::open(bytes, &keys);
             let (known, note) = opened.map_err(|source| VerifyError::Known { number: i + 1, source })?;
-            let seen = cosigned(&known, &note, evidence.witnesses);
+            let seen = cosigned(&known, &note, evidence.witnesses)
+                .map_err(|source| VerifyError::Known { number: i + 1, source: source.into() })?;
             if seen.as_ref().map(|s| s.size) > witnessed.as_ref().map(|w: &Witnessed| w.size) {
                 witnessed = seen;
             }
             signed.push(Signed { size: known.size, root: known.root, how: "kept elsewhere" });
+        }
+        if evidence.must_be_witnessed && witnessed.is_none() {
+            return Ok(Err(Fault::Unwitnessed));
         }
         signed.sort_by_key(|signed| signed.size);
         if let Some(later) = signed.last().filter(|later| later.size > checkpoint.size) {
@@ -121,8 +128,18 @@ fn signed_late(
     (size > replaced_at).then_some(Fault::OldKey { size, replaced_at })
 }
 
-fn cosigned(checkpoint: &Checkpoint, note: &Note, witnesses: &[NoteVerifier]) -> Option<Witnessed> {
-    let by = note.verify(witnesses).ok()?;
-    let by = by.into_iter().map(|(key, time)| (key.name().to_owned(), time)).collect();
-    Some(Witnessed { size: checkpoint.size, by })
+/// Returns which trusted witnesses cosigned a checkpoint.
+fn cosigned(
+    checkpoint: &Checkpoint,
+    note: &Note,
+    witnesses: &[NoteVerifier],
+) -> Result<Option<Witnessed>, SignatureError> {
+    match note.verify(witnesses) {
+        Ok(by) => {
+            let by = by.into_iter().map(|(key, time)| (key.name().to_owned(), time)).collect();
+            Ok(Some(Witnessed { size: checkpoint.size, by }))
+        }
+        Err(SignatureError::Unknown) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -29,7 +29,7 @@ pub(super) struct VerifyArguments {
     /// Public key of the ledger, or the file that holds it: the first line counts
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Public keys of witnesses to trust, or files that hold them
+    /// Public keys of witnesses to trust, or files that hold them; one of them must have cosigned
     #[arg(long, value_name = "KEY")]
     witness: Vec<String>,
     /// Checkpoints kept elsewhere, which the ledger must still contain
@@ -77,6 +77,7 @@ pub(super) fn run(arguments: &VerifyArguments) -> CommandResult {
         salts: &DirectoryStore::new(&paths.salts),
         key,
         witnesses: &witnesses,
+        must_be_witnessed: !arguments.witness.is_empty(),
         known: &known,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };

@@ -6,6 +6,7 @@ use anyhow::Context;
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rastro_detect::Limit;
+use rastro_ledger::seal::SealWatch;
 use rastro_model::{ShownBatch, ShownKey};
 
 /// Installs the recorder; its handle renders the page.
@@ -44,6 +45,19 @@ impl Drop for SessionOpen {
     fn drop(&mut self) {
         gauge!("rastro_sessions_open").decrement(1.0);
     }
+}
+
+/// Tells every second how far the ledger is sealed, and whether sealing stands still.
+pub(super) fn watch_sealing(watch: SealWatch) {
+    tokio::spawn(async move {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            second.tick().await;
+            let health = watch.health();
+            gauge!("rastro_ledger_sealed_entries").set(health.sealed as f64);
+            gauge!("rastro_ledger_sealing_failed").set(f64::from(u8::from(health.fault.is_some())));
+        }
+    });
 }
 
 /// Rows recorded before they were shown.

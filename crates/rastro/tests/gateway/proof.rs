@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ fn select(gateway: &Gateway, sql: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn verify(data: &PathBuf, arguments: &[&str]) -> (Option<i32>, Value, String) {
+fn verify(data: &Path, arguments: &[&str]) -> (Option<i32>, Value, String) {
     let Output { status, stdout, stderr } = Command::new(program())
         .arg("verify")
         .arg(data)
@@ -30,7 +30,7 @@ fn verify(data: &PathBuf, arguments: &[&str]) -> (Option<i32>, Value, String) {
     (status.code(), report, String::from_utf8(stderr).unwrap())
 }
 
-fn only_spool_file_with_entries(data: &PathBuf) -> PathBuf {
+fn only_spool_file_with_entries(data: &Path) -> PathBuf {
     let files = std::fs::read_dir(data.join("spool")).unwrap().map(|entry| entry.unwrap().path());
     let mut logs: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "log")).collect();
     logs.sort();
@@ -90,7 +90,7 @@ struct Council {
 }
 
 impl Council {
-    fn start(dir: &std::path::Path, log: &std::path::Path) -> Council {
+    fn start(dir: &Path, log: &Path) -> Council {
         let mut process = Command::new(program())
             .args(["witness", "--listen", "127.0.0.1:0", "--name", "council.example/rastro", "--dir"])
             .arg(dir)

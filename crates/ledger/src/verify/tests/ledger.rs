@@ -219,7 +219,9 @@ impl Ledger {
         let tree = MemoryStore(Arc::new(Mutex::new(self.tree.clone())));
         let salts = MemoryStore(Arc::new(Mutex::new(self.salts.clone())));
         let (key, witnesses, known) = (&self.key, &self.witnesses, &self.known);
-        let evidence = Evidence { tree: &tree, salts: &salts, key, witnesses, known, threads: 2 };
+        let must_be_witnessed = !witnesses.is_empty();
+        let evidence =
+            Evidence { tree: &tree, salts: &salts, key, witnesses, must_be_witnessed, known, threads: 2 };
         let files = self.files();
         verify(&evidence, || files.clone(), &Progress::default()).unwrap()
     }

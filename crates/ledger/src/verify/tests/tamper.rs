@@ -148,9 +148,7 @@ fn flip_tree(ledger: &mut Ledger, rng: &mut StdRng) {
 
 fn drop_tree(ledger: &mut Ledger, rng: &mut StdRng) {
     let name = pick_name(&ledger.tree, rng);
-    if name != "witnessed" {
-        ledger.tree.remove(&name);
-    }
+    ledger.tree.remove(&name);
 }
 
 fn flip_salt(ledger: &mut Ledger, rng: &mut StdRng) {
