@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::disk::Disk;
 use crate::frame::{FRAME_HEAD_LEN, FileFacts, HEADER_LEN, frame_head};
+use crate::reader::Position;
 use crate::spool::{Durability, Health, Shared, State};
 
 /// How long a full disk is left alone before it is tried again.
@@ -155,6 +156,7 @@ impl Committer {
             state.spare = chunk.bytes;
         }
         self.shared.durable.store(chunk.next_no, Ordering::Release);
+        state.durable_at = Position { seq: self.file.seq, offset: self.end };
         let wakers = state.take_wakers(chunk.next_no);
         drop(state);
         wakers.into_iter().for_each(std::task::Waker::wake);

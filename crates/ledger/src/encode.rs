@@ -264,7 +264,7 @@ impl Encoder {
 
 pub(crate) const CERTAINTIES: [Certainty; 3] = [Certainty::Exact, Certainty::Derived, Certainty::Possible];
 
-fn certainty_number(certainty: Certainty) -> u8 {
+pub(crate) fn certainty_number(certainty: Certainty) -> u8 {
     match certainty {
         Certainty::Exact => 0,
         Certainty::Derived => 1,

@@ -40,6 +40,7 @@
 
 mod body;
 mod bytes;
+pub mod checkpoint;
 mod commit;
 mod decode;
 mod decode_any;
@@ -48,14 +49,23 @@ mod disk;
 mod encode;
 mod entry;
 mod frame;
+mod leaf;
+pub mod merkle;
 mod names;
+pub mod note;
 mod reader;
 mod recover;
 mod replay;
+mod salts;
+pub mod seal;
+mod sealed;
 mod set;
 #[cfg(test)]
 mod sim;
 mod spool;
+pub mod store;
+pub mod verify;
+pub mod witness;
 
 pub use bytes::FormatError;
 pub use decode::{Content, Control, Disclosure, Entry, Reason, Session, StatementText, SubjectSet};
@@ -65,9 +75,12 @@ pub use disk::{Directory, DirectoryDisk, Disk, Files};
 pub use encode::Schema;
 pub use entry::{ControlEntry, ControlKind, DisclosureEntry, EntryNo, Outcome, ReasonEntry};
 pub use frame::{FileFacts, HeaderError};
+pub use leaf::LEAF_DATA_LEN;
 pub use names::{PrincipalRef, SessionFacts, SessionRef, TEXT_MAX, TextRef};
-pub use reader::{ReadError, SpoolReader, spool_bytes};
+pub use reader::{Position, ReadError, SpoolReader, spool_bytes};
 pub use recover::OpenError;
 pub use replay::replay;
+pub use salts::SaltError;
+pub use sealed::{SealedEntries, SealedEntry, prove_entry};
 pub use set::{SUBJECTS_MAX, Subjects};
-pub use spool::{AppendError, Durability, Health, Spool, SpoolConfig, StoreError};
+pub use spool::{AppendError, Durability, DurableWatch, Health, Spool, SpoolConfig, StoreError};

@@ -66,6 +66,19 @@ pub struct SpoolReader<F: Files = Directory> {
     /// Bytes of the frame's body already decoded.
     used: usize,
     frame_at: u64,
+    /// Nothing beyond is read.
+    limit: Option<Position>,
+    /// The file to stay in.
+    only: Option<u64>,
+}
+
+/// A place in a spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Which file.
+    pub seq: u64,
+    /// Bytes from its front.
+    pub offset: u64,
 }
 
 impl SpoolReader<Directory> {
@@ -94,6 +107,8 @@ impl<F: Files> SpoolReader<F> {
             frame: Vec::new(),
             used: 0,
             frame_at: 0,
+            limit: None,
+            only: None,
         })
     }
 
@@ -101,6 +116,22 @@ impl<F: Files> SpoolReader<F> {
     pub(crate) fn start_at(&mut self, seq: u64) {
         self.seq = Some(seq);
         self.facts = None;
+    }
+
+    /// Reads frames that end at or before `limit` only; the limit may be moved forward.
+    pub(crate) fn set_limit(&mut self, limit: Position) {
+        self.limit = Some(limit);
+    }
+
+    /// Reads file `seq` only. It ends without an error where the next file is missing.
+    pub(crate) fn stay_in(&mut self, seq: u64) {
+        self.start_at(seq);
+        self.only = Some(seq);
+    }
+
+    /// Returns the header of the file being read.
+    pub(crate) fn facts(&self) -> Option<&FileFacts> {
+        self.facts.as_ref()
     }
 
     pub(crate) fn decoder(&self) -> &Decoder {
@@ -144,6 +175,9 @@ impl<F: Files> SpoolReader<F> {
             if self.read_frame(&facts)? {
                 return Ok(true);
             }
+            if self.limit.is_some_and(|limit| limit.seq <= facts.seq) {
+                return Ok(false);
+            }
             // No more here. If a later file exists, this one was complete before: look once more.
             let files = self.files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
             let Some(next) = files.into_iter().find(|seq| *seq > facts.seq) else { return Ok(false) };
@@ -152,6 +186,9 @@ impl<F: Files> SpoolReader<F> {
             }
             if !self.rest_is_empty(facts.seq)? {
                 return Err(ReadError::Damaged { seq: facts.seq, offset: self.offset });
+            }
+            if self.only.is_some() {
+                return Ok(false);
             }
             if next != facts.seq + 1 {
                 return Err(ReadError::Missing { seq: facts.seq + 1 });
@@ -187,6 +224,10 @@ impl<F: Files> SpoolReader<F> {
             return Ok(false);
         }
         let Some(len) = body_len(facts.salt, self.offset, &head) else { return Ok(false) };
+        let end = Position { seq, offset: self.offset + (FRAME_HEAD_LEN + len) as u64 };
+        if self.limit.is_some_and(|limit| end > limit) {
+            return Ok(false);
+        }
         self.frame.resize(len, 0);
         self.used = len;
         let whole = self.files.read_at(seq, self.offset + FRAME_HEAD_LEN as u64, &mut self.frame);
@@ -200,7 +241,7 @@ impl<F: Files> SpoolReader<F> {
     }
 
     /// Returns whether only zeros follow in a file.
-    fn rest_is_empty(&self, seq: u64) -> Result<bool, ReadError> {
+    pub(crate) fn rest_is_empty(&self, seq: u64) -> Result<bool, ReadError> {
         let mut buffer = vec![0; 64 << 10];
         let mut at = self.offset;
         loop {

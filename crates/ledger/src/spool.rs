@@ -23,6 +23,7 @@ use crate::frame::{FRAME_BODY_MAX, FileFacts, HEADER_LEN};
 use crate::names::{
     Cache, PrincipalCell, PrincipalRef, SessionFacts, SessionRef, TEXT_MAX, TextCell, TextRef, cut,
 };
+use crate::reader::Position;
 use crate::recover::{OpenError, recover};
 use state::new_salt;
 
@@ -59,6 +60,17 @@ pub(crate) struct Shared {
     pub(crate) group_delay: Duration,
     pub(crate) pending_bytes_max: usize,
     file_bytes_max: u64,
+}
+
+/// How far a spool is on stable storage.
+#[derive(Clone, Debug)]
+pub struct DurableWatch(Arc<Shared>);
+
+impl DurableWatch {
+    /// Returns the end of the last frame that is on stable storage.
+    pub fn position(&self) -> Position {
+        self.0.state.lock().durable_at
+    }
 }
 
 impl Spool {
@@ -122,6 +134,7 @@ impl Spool {
             closing: false,
             closed: false,
             dropped: Vec::new(),
+            durable_at: Position { seq: file.seq, offset: HEADER_LEN as u64 },
             waiters: Vec::new(),
             room_waiters: Vec::new(),
         };
@@ -254,6 +267,11 @@ impl Spool {
     /// entries from dropped ones.
     pub fn durable(&self) -> EntryNo {
         EntryNo(self.shared.durable.load(Ordering::Acquire))
+    }
+
+    /// Returns a view of how far the spool is on stable storage, for whoever reads behind it.
+    pub fn watch_durable(&self) -> DurableWatch {
+        DurableWatch(Arc::clone(&self.shared))
     }
 
     /// Returns whether any entry was ever dropped; until then every entry below [`Spool::durable`], read

@@ -8,11 +8,14 @@ mod exposure;
 mod init;
 mod log_arguments;
 mod output;
+mod seal;
 mod serve;
 mod simulate;
 mod suspend;
 mod trace;
+mod verify;
 mod victims;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +48,12 @@ enum Command {
     Victims(victims::VictimsArguments),
     /// Everything a principal was shown
     Exposure(exposure::ExposureArguments),
+    /// Checks offline that the ledger is what was recorded
+    Verify(verify::VerifyArguments),
+    /// Signs what the spool holds now; changes the ledger's key
+    Seal(seal::SealArguments),
+    /// Runs a witness that cosigns the checkpoints of ledgers
+    Witness(witness::WitnessArguments),
     /// Cuts a principal off, on every gateway, at once
     Suspend(suspend::SuspendArguments),
     /// Ends the suspension of a principal
@@ -92,6 +101,9 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Victims(arguments) => victims::run(&arguments),
         Command::Exposure(arguments) => exposure::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Seal(arguments) => seal::run(&arguments),
+        Command::Witness(arguments) => witness::run(&arguments),
         Command::Suspend(arguments) => suspend::run_suspend(&arguments),
         Command::Restore(arguments) => suspend::run_restore(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),

@@ -11,6 +11,7 @@ mod scalars;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use load::Problem;
 pub(crate) use reference::{markdown_reference, schema_json};
 pub(crate) use scalars::{ByteCount, IdentitySource, Period, Secret};
+pub(crate) use witness::WitnessAddress;
 
 /// The configuration of one gateway. Every key is optional unless it says otherwise; unknown keys are
 /// refused.
@@ -219,6 +221,9 @@ pub(crate) struct Ledger {
     pub(crate) store: String,
     /// With `group`, the longest time between the release of a row and the sync of its record.
     pub(crate) group_delay: Period,
+    /// Who cosigns the ledger's checkpoints: for each the URL, a space, and the public key (C2SP
+    /// tlog-witness; `rastro witness` runs one). They learn how many entries there are, and no more.
+    pub(crate) witnesses: Vec<String>,
 }
 
 /// When rows may leave.

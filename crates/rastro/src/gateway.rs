@@ -12,6 +12,7 @@ mod session;
 mod settings;
 mod status;
 mod suspensions;
+mod witnesses;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use parking_lot::Mutex;
 use rastro_detect::{BudgetBook, SuspensionBoard};
+use rastro_ledger::seal::{KeyFiles, SealPaths, SealerThread};
 use rastro_ledger::{ControlEntry, ControlKind, Spool};
 use rastro_model::{Clock, SystemClock};
 use rastro_wire::CancelKey;
@@ -60,11 +62,17 @@ struct Gateway {
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let settings = Settings::resolve(&config)?;
     let spool = Spool::open(settings.spool.clone()).context("cannot open the ledger")?;
+    let paths = SealPaths::below(&settings.data_dir);
+    witnesses::start(&paths, config.witness_addresses()).context("cannot ask witnesses")?;
+    let public_key = KeyFiles::new(&paths.keys).public_path();
+    let sealer = SealerThread::start(paths, spool.watch_durable()).context("cannot seal the ledger")?;
+    tracing::info!(file = %public_key.display(), "the ledger's public key; keep a copy elsewhere");
     let book = config.budget_book().context("cannot read the budgets")?;
     let board = SuspensionBoard::new(suspensions::load(&settings.data_dir)?);
     let clock = SystemClock;
     replay::replay(&settings, &book, clock.now()).context("cannot rebuild the budgets from the ledger")?;
     let metrics = metric::install()?;
+    metric::watch_sealing(sealer.watch());
     let (notice, _) = watch::channel(Notice { suspensions: 0, draining: false });
     let catalogues = Catalogues::start(&settings);
     let (reasons, reason_work) = ReasonDesk::start(&settings);
@@ -97,11 +105,13 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     status.stop();
     gateway.record_control(ControlKind::GatewayStopped, "gateway", "stop signal");
     gateway.spool.close().context("cannot close the ledger")?;
+    let sealed = tokio::task::spawn_blocking(|| sealer.stop()).await.context("cannot seal the ledger")?;
+    tracing::info!(entries = sealed.sealed, fault = sealed.fault, "ledger is sealed");
     tracing::info!("gateway stopped");
     Ok(())
 }
 
-async fn stop_signal() {
+pub(crate) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

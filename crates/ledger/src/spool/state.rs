@@ -9,6 +9,7 @@ use super::{AppendError, Health, StoreError};
 use crate::commit::Chunk;
 use crate::encode::Encoder;
 use crate::frame::{FRAME_HEAD_LEN, FileFacts, HEADER_LEN};
+use crate::reader::Position;
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -29,6 +30,8 @@ pub(crate) struct State {
     pub(crate) closing: bool,
     pub(crate) closed: bool,
     pub(super) dropped: Vec<Dropped>,
+    /// Everything before is on stable storage.
+    pub(crate) durable_at: Position,
     pub(super) waiters: Vec<(u64, Waker)>,
     pub(super) room_waiters: Vec<Waker>,
 }

@@ -25,6 +25,7 @@ impl Default for Ledger {
             durability: Durability::default(),
             store: "file".to_owned(),
             group_delay: Period(Duration::from_millis(20)),
+            witnesses: Vec::new(),
         }
     }
 }

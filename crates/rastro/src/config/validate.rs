@@ -5,7 +5,7 @@ use rastro_attribution::{FieldNames, RelationName};
 use rastro_detect::{BudgetBook, BudgetRule};
 
 use super::load::{Lines, Step};
-use super::{Config, Problem};
+use super::{Config, Problem, WitnessAddress};
 use Step::{Index, Key};
 
 /// Kinds of subjects that fit a `KindId`.
@@ -217,6 +217,11 @@ impl Config {
             let what =
                 format!("`ledger.store` is `{}`, this version stores only to `file`", self.ledger.store);
             notes.add(&[Key("ledger"), Key("store")], what);
+        }
+        for text in &self.ledger.witnesses {
+            if let Err(what) = text.parse::<WitnessAddress>() {
+                notes.add(&[Key("ledger"), Key("witnesses")], what);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use metrics::{Counter, counter, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rastro_detect::Limit;
+use rastro_ledger::seal::SealWatch;
 use rastro_model::{ShownBatch, ShownKey};
 
 /// Installs the recorder; its handle renders the page.
@@ -50,6 +51,19 @@ impl Drop for SessionOpen {
 // Looked up once: these rise with every statement that shows somebody.
 static DISCLOSURES: LazyLock<Counter> = LazyLock::new(|| counter!("rastro_disclosures_total"));
 static UNATTRIBUTED_ROWS: LazyLock<Counter> = LazyLock::new(|| counter!("rastro_unattributed_rows_total"));
+
+/// Tells every second how far the ledger is sealed, and whether sealing stands still.
+pub(super) fn watch_sealing(watch: SealWatch) {
+    tokio::spawn(async move {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            second.tick().await;
+            let health = watch.health();
+            gauge!("rastro_ledger_sealed_entries").set(health.sealed as f64);
+            gauge!("rastro_ledger_sealing_failed").set(f64::from(u8::from(health.fault.is_some())));
+        }
+    });
+}
 
 /// Rows recorded before they were shown.
 pub(super) fn rows_recorded(batch: &ShownBatch, rows: u32) {

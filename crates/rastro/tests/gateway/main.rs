@@ -23,6 +23,7 @@ mod dump;
 mod memory;
 mod misbehaviour;
 mod pgbench;
+mod proof;
 mod provenance;
 mod psql;
 mod startup;

@@ -106,6 +106,11 @@ impl Gateway {
         self.process.take().unwrap().stop("KILL").unwrap();
     }
 
+    /// Ends the program as an operator would (SIGTERM); it drains and exits.
+    pub fn stop(&mut self) {
+        self.process.take().unwrap().stop("TERM").unwrap();
+    }
+
     pub fn is_running(&self) -> bool {
         self.process.as_ref().is_some_and(Leashed::is_running)
     }

@@ -1,0 +1,48 @@
+use anyhow::Context;
+use clap::Args;
+use rastro_ledger::seal::{CHECKPOINT, KeyFiles, SealError, SealPaths};
+use rastro_model::{Clock, SystemClock};
+
+use super::{CommandResult, ConfigFile};
+use crate::config::Config;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  rastro seal\n  rastro seal --new-key\n\n\
+    `rastro serve` seals every second by itself; beside it, this prints where the last checkpoint is.")]
+pub(super) struct SealArguments {
+    /// Passes to a new key: the old one vouches for it and is destroyed
+    #[arg(long)]
+    new_key: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(arguments: &SealArguments) -> CommandResult {
+    let config = Config::load(&arguments.file.config)?;
+    let paths = SealPaths::below(&config.data_dir);
+    if !paths.spool.is_dir() {
+        return Err(anyhow::anyhow!("there is no ledger at `{}`", paths.spool.display()).into());
+    }
+    let keys = KeyFiles::new(&paths.keys);
+    if arguments.new_key {
+        keys.load_or_create().context("cannot read the ledger's keys")?;
+        let next = keys.prepare_change().context("cannot make a new key")?;
+        println!("{}", next.encode());
+    }
+    match paths.open() {
+        Ok(mut sealer) => {
+            let step = 65_536;
+            while sealer.advance(None, step).context("cannot seal the ledger")? == step {}
+            let time = u64::try_from(SystemClock.now().0 / 1_000_000).unwrap_or_default();
+            sealer.publish(time).context("cannot sign a checkpoint")?;
+        }
+        Err(SealError::Locked) if arguments.new_key => {
+            eprintln!("`rastro serve` passes to the new key at its next checkpoint");
+        }
+        Err(SealError::Locked) => {}
+        Err(error) => return Err(anyhow::Error::from(error).context("cannot seal the ledger").into()),
+    }
+    println!("{}", paths.tree.join(CHECKPOINT).display());
+    println!("{}", keys.public_path().display());
+    Ok(())
+}
