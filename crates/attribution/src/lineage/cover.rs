@@ -36,6 +36,16 @@ pub(super) fn uncovered(level: &Level) -> Deps {
     needed
 }
 
+/// Returns whether rows show a key of one occurrence of a relation beside fields of another: PostgreSQL names
+/// the same origin for both.
+pub(super) fn is_mixed(level: &Level) -> bool {
+    let keys = plain(level, |role| matches!(role, Role::Key { .. }));
+    let fields = plain(level, |role| matches!(role, Role::Field { .. }));
+    fields.iter().filter(|field| !keys.contains(field)).any(|field| {
+        keys.iter().any(|key| key.kind == field.kind && key.source == field.source)
+    })
+}
+
 fn plain(level: &Level, wanted: impl Fn(&Role) -> bool) -> BTreeSet<Place> {
     let roles = level.outputs.iter().flat_map(|output| &output.plain).filter(|(_, role)| wanted(role));
     roles.filter_map(|(instance, role)| place(*instance, role)).collect()

@@ -17,6 +17,7 @@ use crate::catalogue::Role;
 pub(super) struct Read {
     pub(super) opaque: bool,
     pub(super) by_literals: bool,
+    pub(super) mixed: bool,
 }
 
 /// Reads one statement: adds to `questions` what has to be asked before it runs.
@@ -26,9 +27,9 @@ pub(super) fn read(
     prepared: &dyn Fn(&str) -> Option<String>,
     questions: &mut Vec<Question>,
 ) -> Read {
-    let mut reader = Reader { schema, prepared, questions, opaque: false, by_literals: false };
+    let mut reader = Reader { schema, prepared, questions, opaque: false, by_literals: false, mixed: false };
     reader.statement(node);
-    Read { opaque: reader.opaque, by_literals: reader.by_literals }
+    Read { opaque: reader.opaque, by_literals: reader.by_literals, mixed: reader.mixed }
 }
 
 struct Reader<'r> {
@@ -37,6 +38,7 @@ struct Reader<'r> {
     questions: &'r mut Vec<Question>,
     opaque: bool,
     by_literals: bool,
+    mixed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,7 +120,10 @@ impl Reader<'_> {
         self.opaque |= resolver.opaque;
         self.by_literals |= resolver.by_literals;
         let needed = match shown {
-            Shown::Rows => cover::uncovered(&level),
+            Shown::Rows => {
+                self.mixed |= cover::is_mixed(&level);
+                cover::uncovered(&level)
+            }
             Shown::Staged => level.total(),
             Shown::Assigned => {
                 let mut assigned = level.output_deps();

@@ -201,6 +201,13 @@ fn what_cannot_be_seen_through_is_opaque() {
 }
 
 #[test]
+fn key_beside_the_fields_of_another_row_is_mixed() {
+    let found = lineage("SELECT a.pid, b.mail FROM people a JOIN people b ON b.boss = a.mail");
+    assert!(found.mixed && found.query.is_some(), "{found:?}");
+    assert!(!lineage("SELECT a.pid, a.mail, b.pid, b.mail FROM people a, people b").mixed);
+}
+
+#[test]
 fn executed_statement_is_read_with_its_values() {
     let prepared = |name: &str| {
         (name == "q").then(|| "PREPARE q(int) AS SELECT upper(mail) FROM people WHERE pid = $1".to_owned())

@@ -170,8 +170,9 @@ impl SessionInspector {
         }
     }
 
-    /// Returns how far a statement is seen that begins now.
-    pub(super) fn sight(&mut self, text: &StatementText) -> Sight {
+    /// Returns how far a statement is seen that begins now, and whether its rows mix keys and fields of
+    /// different subjects.
+    pub(super) fn sight(&mut self, text: &StatementText) -> (Sight, bool) {
         if text.prepares()
             && let Sql::Whole(sql) = &text.source.sql
         {
@@ -182,11 +183,12 @@ impl SessionInspector {
         if text.is_ddl() {
             self.texts.ddl_concerned |= !matches!(text.source.sql, Sql::Left);
         } else if self.texts.ddl_concerned && self.ddl_open && !text.is_rollback() {
-            return Sight::Unseen;
+            return (Sight::Unseen, false);
         }
         match lineage {
-            Some(lineage) if !lineage.is_plain() => Sight::Unseen,
-            _ => Sight::Plain,
+            Some(lineage) if lineage.opaque || lineage.query.is_some() => (Sight::Unseen, lineage.mixed),
+            Some(lineage) => (Sight::Plain, lineage.mixed),
+            None => (Sight::Plain, false),
         }
     }
 
