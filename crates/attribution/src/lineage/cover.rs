@@ -41,9 +41,10 @@ pub(super) fn uncovered(level: &Level) -> Deps {
 pub(super) fn is_mixed(level: &Level) -> bool {
     let keys = plain(level, |role| matches!(role, Role::Key { .. }));
     let fields = plain(level, |role| matches!(role, Role::Field { .. }));
-    fields.iter().filter(|field| !keys.contains(field)).any(|field| {
-        keys.iter().any(|key| key.kind == field.kind && key.source == field.source)
-    })
+    fields
+        .iter()
+        .filter(|field| !keys.contains(field))
+        .any(|field| keys.iter().any(|key| key.kind == field.kind && key.source == field.source))
 }
 
 fn plain(level: &Level, wanted: impl Fn(&Role) -> bool) -> BTreeSet<Place> {

@@ -190,6 +190,7 @@ fn what_cannot_be_seen_through_is_opaque() {
         "SELECT * FROM dblink('', 'select mail from people') AS t(m text)",
         "DO $$ begin perform mail from people; end $$",
         "EXECUTE q",
+        "SELECT most_common_vals FROM pg_catalog.pg_stats",
         "MERGE INTO people USING orders o ON true WHEN MATCHED THEN DELETE",
         "SELECT upper(mail) FROM people WHERE",
         "ALTER TABLE people ADD COLUMN low text GENERATED ALWAYS AS (lower(mail)) STORED",

@@ -56,6 +56,8 @@ pub(super) struct Texts {
     prepared: HashMap<String, Option<Arc<str>>>,
     // DDL of the open transaction had to do with protected relations.
     pub(super) ddl_concerned: bool,
+    // Something ran unseen, and may have opened a cursor.
+    ran_unseen: bool,
 }
 
 impl Texts {
@@ -185,8 +187,14 @@ impl SessionInspector {
         } else if self.texts.ddl_concerned && self.ddl_open && !text.is_rollback() {
             return (Sight::Unseen, false);
         }
+        if self.texts.ran_unseen && text.is_dynamic() {
+            return (Sight::Unseen, false);
+        }
         match lineage {
-            Some(lineage) if lineage.opaque || lineage.query.is_some() => (Sight::Unseen, lineage.mixed),
+            Some(lineage) if lineage.opaque || lineage.query.is_some() => {
+                self.texts.ran_unseen |= lineage.opaque;
+                (Sight::Unseen, lineage.mixed)
+            }
             Some(lineage) => (Sight::Plain, lineage.mixed),
             None => (Sight::Plain, false),
         }
@@ -224,6 +232,7 @@ impl SessionInspector {
             metric::inquiry_failed();
         }
         let ddl = self.texts.ddl_concerned && self.ddl_open;
+        self.texts.ran_unseen |= failed;
         execution.sight = if failed || partly || ddl { Sight::Unseen } else { Sight::Asked };
     }
 }
