@@ -6,10 +6,11 @@ use pg_query::protobuf::{
     SelectStmt, UpdateStmt, WithClause,
 };
 
+use super::cover::{self, Reading};
 use super::level::{Deps, Level};
 use super::resolve::Resolver;
 use super::schema::{Found, Schema};
-use super::{Question, cover, tree};
+use super::{Question, tree};
 use crate::catalogue::Role;
 
 /// What one statement told.
@@ -45,6 +46,8 @@ struct Reader<'r> {
 enum Shown {
     /// Rows go to the client under a description that names their origin.
     Rows,
+    /// Rows go to the client as text or in COPY's binary form.
+    Copied,
     /// Values go somewhere without an origin.
     Staged,
     /// Values go into rows that a condition of the same level chose.
@@ -122,7 +125,12 @@ impl Reader<'_> {
         let needed = match shown {
             Shown::Rows => {
                 self.mixed |= cover::is_mixed(&level);
-                cover::uncovered(&level)
+                let reading = Reading { origins: true, by_value: self.schema.by_value() };
+                cover::uncovered(&level, reading)
+            }
+            Shown::Copied => {
+                let reading = Reading { origins: false, by_value: self.schema.by_value() };
+                cover::uncovered(&level, reading)
             }
             Shown::Staged => level.total(),
             Shown::Assigned => {
@@ -157,9 +165,11 @@ impl Reader<'_> {
         if copy.is_from {
             return;
         }
+        let to_client = !copy.is_program && copy.filename.is_empty();
+        let shown = if to_client { Shown::Copied } else { Shown::Staged };
         if let Some(query) = &copy.query {
             match as_rows(query, self.schema) {
-                Some(select) => self.query(&select, Shown::Staged),
+                Some(select) => self.query(&select, shown),
                 None => self.opaque = true,
             }
         } else if let Some(relation) = &copy.relation {
@@ -171,7 +181,7 @@ impl Reader<'_> {
                 columns.into_iter().map(|name| tree::target("", tree::column(&[name]))).collect()
             };
             select.from_clause = vec![tree::node(NodeEnum::RangeVar(relation.clone()))];
-            self.query(&select, Shown::Staged);
+            self.query(&select, shown);
         }
     }
 

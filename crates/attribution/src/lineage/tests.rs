@@ -1,3 +1,5 @@
+use rastro_model::FieldSet;
+
 use super::*;
 use crate::catalogue::Catalogue;
 use crate::relation_facts::RelationFacts;
@@ -5,6 +7,10 @@ use crate::subject_spec::{RelatedSpec, SubjectSpec};
 
 /// People with letters, a view of each kind, an unprotected relation, and functions of each kind.
 pub(crate) fn schema() -> Schema {
+    schema_with(FieldSet::EMPTY)
+}
+
+fn schema_with(by_value: FieldSet) -> Schema {
     let field = |name: &str, column: &str| (name.to_owned(), column.to_owned());
     let specs = [SubjectSpec {
         name: "person".into(),
@@ -49,6 +55,7 @@ pub(crate) fn schema() -> Schema {
     let (catalogue, problems) = Catalogue::build_present(&specs, facts, None);
     assert_eq!(problems, []);
     let mut builder = Schema::build(&catalogue);
+    builder.known_by_value(by_value);
     for (oid, name, columns) in [
         (20001, "people", &people[..]),
         (20002, "letters", &letters[..]),
@@ -198,6 +205,30 @@ fn what_cannot_be_seen_through_is_opaque() {
     ] {
         let found = lineage(sql);
         assert!(found.opaque, "{sql}\n{found:?}");
+    }
+}
+
+#[test]
+fn fields_that_tell_whose_they_are_need_no_question() {
+    // Field 1 is the mail.
+    let schema = schema_with(FieldSet::single(1));
+    let asks = |sql: &str| analyse(sql, &schema, &|_| None).query.is_some();
+    for sql in [
+        "SELECT mail FROM people",
+        "SELECT mail FROM people WHERE mail LIKE 'a%' ORDER BY full_name",
+        "COPY (SELECT pid, mail, tongue FROM people) TO STDOUT",
+    ] {
+        assert!(!asks(sql), "{sql}");
+    }
+    for sql in [
+        "SELECT upper(mail) FROM people",
+        "SELECT full_name FROM people",
+        "SELECT mail FROM people UNION SELECT 'x'",
+        "CREATE TABLE t AS SELECT mail FROM people",
+        "COPY (SELECT pid, full_name FROM people) TO STDOUT",
+        "COPY (SELECT mail FROM people) TO '/tmp/x'",
+    ] {
+        assert!(asks(sql), "{sql}");
     }
 }
 

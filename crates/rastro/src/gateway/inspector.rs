@@ -430,7 +430,7 @@ impl Inspector for SessionInspector {
             // What runs code or stages rows unseen counts as one row.
             Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.recorded => {
                 if execution.text.as_ref().is_some_and(|text| !text.only_reads()) {
-                    self.copy_row();
+                    self.count_unseen();
                 }
             }
             Sight::Unseen | Sight::Plain => {}

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use rastro_attribution::lineage::{Lineage, analyse, prepared_names};
 use rastro_attribution::provenance::KEYS_MAX;
+use rastro_model::{Certainty, KindId, ShownKey};
 use rastro_wire::{Before, ClientError, Inquiry};
 
 use super::{Execution, SessionInspector, StatementText};
@@ -215,11 +216,17 @@ impl SessionInspector {
         let query = lineage.as_ref().and_then(|lineage| lineage.query.as_ref()).ok_or_else(unreadable)?;
         execution.asked_for += 1;
         if execution.asked_for > KEYS_MAX {
-            use rastro_wire::Inspector as _;
-            self.copy_row();
+            self.count_unseen();
             return Ok(());
         }
         query.read_row(payload, &mut self.batch).map_err(|_| unreadable())
+    }
+
+    /// Counts one row of unknown content.
+    pub(super) fn count_unseen(&mut self) {
+        self.batch.begin_row();
+        let fields = self.gateway.settings.all_fields;
+        self.batch.push(KindId(0), ShownKey::Unknown, fields, Certainty::Possible);
     }
 
     /// Takes note of whether a statement's subjects are known now.
