@@ -181,6 +181,8 @@ fn dependent_result_asks_for_its_subjects() {
         "SELECT json_object('m': mail) FROM people",
         "SELECT array(SELECT mail FROM people)",
         "SELECT 1; SELECT upper(mail) FROM people",
+        "SELECT query_to_xml('select * from people where pid < 5', true, true, '')",
+        "SELECT table_to_xml('crm.people'::regclass, true, true, '')",
     ] {
         let found = lineage(sql);
         assert!(found.query.is_some() && !found.opaque, "{sql}\n{found:?}");
@@ -193,7 +195,8 @@ fn what_cannot_be_seen_through_is_opaque() {
         "SELECT peek()",
         "SELECT deep()",
         "CALL peek()",
-        "SELECT query_to_xml('select * from people', true, true, '')",
+        "SELECT query_to_xml('select * from ' || 'people', true, true, '')",
+        "SELECT query_to_xml('select peek()', true, true, '')",
         "SELECT * FROM dblink('', 'select mail from people') AS t(m text)",
         "DO $$ begin perform mail from people; end $$",
         "EXECUTE q",
