@@ -46,17 +46,20 @@ pub struct Lineage {
     pub opaque: bool,
     /// The same text with other literals may give away something else.
     pub by_literals: bool,
+    /// Rows show keys of one occurrence of a relation beside fields of another, so that their origins
+    /// attribute nothing for sure.
+    pub mixed: bool,
 }
 
 impl Lineage {
     /// Of a text that cannot be read.
     pub fn opaque() -> Lineage {
-        Lineage { query: None, opaque: true, by_literals: true }
+        Lineage { query: None, opaque: true, by_literals: true, mixed: false }
     }
 
     /// Returns whether the rows tell by themselves whom they show, if they show anybody.
     pub fn is_plain(&self) -> bool {
-        self.query.is_none() && !self.opaque
+        self.query.is_none() && !self.opaque && !self.mixed
     }
 }
 
@@ -79,6 +82,7 @@ pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<Str
             let read = statement::read(statement, schema, prepared, &mut questions);
             lineage.opaque |= read.opaque;
             lineage.by_literals |= read.by_literals;
+            lineage.mixed |= read.mixed;
         }
     }
     if !questions.is_empty() {

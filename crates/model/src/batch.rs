@@ -120,6 +120,15 @@ impl ShownBatch {
         self.entries.retain(|shown| shown.key != ShownKey::Unknown);
     }
 
+    /// Makes what is exact possible.
+    pub fn doubt_exact(&mut self) {
+        for shown in &mut self.entries {
+            if shown.certainty == Certainty::Exact {
+                shown.certainty = Certainty::Possible;
+            }
+        }
+    }
+
     /// Removes the first `rows` rows and renumbers the rest from 0. O(entries left); used only when a
     /// batch is settled in parts.
     pub fn drop_rows(&mut self, rows: u32) {

@@ -98,6 +98,12 @@ pub trait Inspector: Send + 'static {
         Before::Nothing
     }
 
+    /// Returns whether all that a text does is to open a transaction block.
+    fn begins(&self, text: &Self::Text) -> bool {
+        let _ = text;
+        false
+    }
+
     /// Reads the payload of one DataRow of the inquiry that was made for `statement`.
     ///
     /// # Errors

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{AExpr, AExprKind, FuncCall, Node, SubLink, SubLinkType};
+use pg_query::protobuf::a_const::Val;
+use pg_query::protobuf::{AExpr, AExprKind, FuncCall, Node, SelectStmt, SubLink, SubLinkType};
 
 use super::from::{key_place, same_kind};
 use super::level::{Conjunct, Deps, Level, Output, Place};
 use super::resolve::{Reach, Resolver};
+use super::schema::Routine;
 use super::tree;
 
 // PostgreSQL adds these to every relation.
@@ -140,7 +142,18 @@ impl Resolver<'_> {
 
     fn call(&mut self, call: &FuncCall, level: &mut Level) -> Deps {
         let name = tree::words(&call.funcname).last().copied().unwrap_or_default();
-        let routine = self.schema.routine(name);
+        let mut routine = self.schema.routine(name);
+        let mut deps = Deps::default();
+        if routine.opaque
+            && let Some(select) = text_query(name, call)
+        {
+            routine = Routine::default();
+            let (scopes, ctes) = (std::mem::take(&mut self.scopes), std::mem::take(&mut self.ctes));
+            let found = self.select(&select);
+            (self.scopes, self.ctes) = (scopes, ctes);
+            deps.unite(&found.output_deps());
+            level.sublinks.push(found);
+        }
         self.opaque |= routine.opaque;
         level.effects |= routine.volatile;
         level.grouped |= routine.aggregate
@@ -149,7 +162,6 @@ impl Resolver<'_> {
             || call.agg_filter.is_some()
             || call.agg_within_group;
         let counts = name == "count" && call.args.iter().all(is_column);
-        let mut deps = Deps::default();
         if !counts {
             for node in call.args.iter().chain(&call.agg_order) {
                 deps.unite(&self.expression(node, level));
@@ -260,6 +272,26 @@ impl Resolver<'_> {
             conjunct.names.extend(keys);
         }
     }
+}
+
+// The query that a function is given as a literal, or that of the table it is given.
+fn text_query(name: &str, call: &FuncCall) -> Option<SelectStmt> {
+    let Some(NodeEnum::AConst(constant)) = &uncast(call.args.first()?).node else { return None };
+    let Some(Val::Sval(text)) = &constant.val else { return None };
+    let sql = match name {
+        "query_to_xml"
+        | "query_to_xml_and_xmlschema"
+        | "ts_stat"
+        | "crosstab"
+        | "crosstab2"
+        | "crosstab3"
+        | "crosstab4" => text.sval.clone(),
+        "table_to_xml" | "table_to_xml_and_xmlschema" => format!("TABLE {}", text.sval),
+        _ => return None,
+    };
+    let mut statements = super::parse(&sql)?.protobuf.stmts;
+    let only = statements.pop().filter(|_| statements.is_empty())?;
+    tree::as_select(only.stmt.as_deref()).cloned()
 }
 
 fn column_of<'r>(scope: &'r [Reach], name: &str) -> Vec<Meaning<'r>> {

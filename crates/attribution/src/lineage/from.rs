@@ -7,6 +7,7 @@ use super::level::{Deps, Item, Level, Output, Place, Source};
 use super::resolve::{Cte, Reach, Resolver};
 use super::schema::{Found, Relation};
 use super::tree;
+use super::words::HOLDS_VALUES;
 use crate::catalogue::Role;
 
 /// A join by columns of one name.
@@ -242,7 +243,10 @@ impl Resolver<'_> {
         }
         let schema = self.schema;
         match schema.find(&var.schemaname, &var.relname) {
-            Found::Unprotected => anything(Some(&alias), Deps::default()),
+            Found::Unprotected => {
+                self.opaque |= HOLDS_VALUES.contains(&var.relname.as_str());
+                anything(Some(&alias), Deps::default())
+            }
             Found::One(relation) => self.relation(relation, var, &alias),
             Found::Several => {
                 self.opaque = true;

@@ -82,6 +82,7 @@ pub struct Schema {
     routines: HashMap<String, Routine>,
     words: Words,
     kinds: Vec<(KeyForm, FieldSet)>,
+    by_value: FieldSet,
 }
 
 /// Collects a [`Schema`].
@@ -92,12 +93,19 @@ pub struct SchemaBuilder<'a> {
     // Name, whether it reads for itself or only calls others, and its source.
     bodies: Vec<(String, bool, String)>,
     routines: HashMap<String, Routine>,
+    by_value: FieldSet,
 }
 
 impl Schema {
     /// Begins to collect.
     pub fn build(catalogue: &Catalogue) -> SchemaBuilder<'_> {
-        SchemaBuilder { catalogue, relations: HashMap::new(), bodies: Vec::new(), routines: HashMap::new() }
+        SchemaBuilder {
+            catalogue,
+            relations: HashMap::new(),
+            bodies: Vec::new(),
+            routines: HashMap::new(),
+            by_value: FieldSet::EMPTY,
+        }
     }
 
     /// Returns the relations whose columns and queries are wanted.
@@ -109,6 +117,11 @@ impl Schema {
     /// nothing by lineage, and needs no parsing.
     pub fn concerns(&self, sql: &str) -> bool {
         !self.relations.is_empty() && self.words.are_in(sql)
+    }
+
+    /// Returns the fields whose values tell whose they are.
+    pub(crate) fn by_value(&self) -> FieldSet {
+        self.by_value
     }
 
     pub(crate) fn find(&self, schema: &str, name: &str) -> Found<'_> {
@@ -191,6 +204,12 @@ impl SchemaBuilder<'_> {
         }
     }
 
+    /// Takes note that whoever reads the rows knows the subjects by the values of these fields: where one is
+    /// shown unchanged, nothing is asked.
+    pub fn known_by_value(&mut self, fields: FieldSet) {
+        self.by_value = fields;
+    }
+
     /// Ends the collection.
     pub fn finish(mut self) -> Schema {
         let names: HashSet<String> = self.relations.values().map(|relation| relation.name.clone()).collect();
@@ -225,6 +244,6 @@ impl SchemaBuilder<'_> {
         }
         let kinds =
             self.catalogue.kinds().map(|(kind, fields)| (self.catalogue.key_form(kind), fields)).collect();
-        Schema { relations, by_name, routines: self.routines, words, kinds }
+        Schema { relations, by_name, routines: self.routines, words, kinds, by_value: self.by_value }
     }
 }

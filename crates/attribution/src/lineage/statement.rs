@@ -6,10 +6,11 @@ use pg_query::protobuf::{
     SelectStmt, UpdateStmt, WithClause,
 };
 
+use super::cover::{self, Reading};
 use super::level::{Deps, Level};
 use super::resolve::Resolver;
 use super::schema::{Found, Schema};
-use super::{Question, cover, tree};
+use super::{Question, tree};
 use crate::catalogue::Role;
 
 /// What one statement told.
@@ -17,6 +18,7 @@ use crate::catalogue::Role;
 pub(super) struct Read {
     pub(super) opaque: bool,
     pub(super) by_literals: bool,
+    pub(super) mixed: bool,
 }
 
 /// Reads one statement: adds to `questions` what has to be asked before it runs.
@@ -26,9 +28,9 @@ pub(super) fn read(
     prepared: &dyn Fn(&str) -> Option<String>,
     questions: &mut Vec<Question>,
 ) -> Read {
-    let mut reader = Reader { schema, prepared, questions, opaque: false, by_literals: false };
+    let mut reader = Reader { schema, prepared, questions, opaque: false, by_literals: false, mixed: false };
     reader.statement(node);
-    Read { opaque: reader.opaque, by_literals: reader.by_literals }
+    Read { opaque: reader.opaque, by_literals: reader.by_literals, mixed: reader.mixed }
 }
 
 struct Reader<'r> {
@@ -37,12 +39,15 @@ struct Reader<'r> {
     questions: &'r mut Vec<Question>,
     opaque: bool,
     by_literals: bool,
+    mixed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
     /// Rows go to the client under a description that names their origin.
     Rows,
+    /// Rows go to the client as text or in COPY's binary form.
+    Copied,
     /// Values go somewhere without an origin.
     Staged,
     /// Values go into rows that a condition of the same level chose.
@@ -118,7 +123,15 @@ impl Reader<'_> {
         self.opaque |= resolver.opaque;
         self.by_literals |= resolver.by_literals;
         let needed = match shown {
-            Shown::Rows => cover::uncovered(&level),
+            Shown::Rows => {
+                self.mixed |= cover::is_mixed(&level);
+                let reading = Reading { origins: true, by_value: self.schema.by_value() };
+                cover::uncovered(&level, reading)
+            }
+            Shown::Copied => {
+                let reading = Reading { origins: false, by_value: self.schema.by_value() };
+                cover::uncovered(&level, reading)
+            }
             Shown::Staged => level.total(),
             Shown::Assigned => {
                 let mut assigned = level.output_deps();
@@ -152,9 +165,11 @@ impl Reader<'_> {
         if copy.is_from {
             return;
         }
+        let to_client = !copy.is_program && copy.filename.is_empty();
+        let shown = if to_client { Shown::Copied } else { Shown::Staged };
         if let Some(query) = &copy.query {
             match as_rows(query, self.schema) {
-                Some(select) => self.query(&select, Shown::Staged),
+                Some(select) => self.query(&select, shown),
                 None => self.opaque = true,
             }
         } else if let Some(relation) = &copy.relation {
@@ -166,7 +181,7 @@ impl Reader<'_> {
                 columns.into_iter().map(|name| tree::target("", tree::column(&[name]))).collect()
             };
             select.from_clause = vec![tree::node(NodeEnum::RangeVar(relation.clone()))];
-            self.query(&select, Shown::Staged);
+            self.query(&select, shown);
         }
     }
 

@@ -1,3 +1,5 @@
+use rastro_model::FieldSet;
+
 use super::*;
 use crate::catalogue::Catalogue;
 use crate::relation_facts::RelationFacts;
@@ -5,6 +7,10 @@ use crate::subject_spec::{RelatedSpec, SubjectSpec};
 
 /// People with letters, a view of each kind, an unprotected relation, and functions of each kind.
 pub(crate) fn schema() -> Schema {
+    schema_with(FieldSet::EMPTY)
+}
+
+fn schema_with(by_value: FieldSet) -> Schema {
     let field = |name: &str, column: &str| (name.to_owned(), column.to_owned());
     let specs = [SubjectSpec {
         name: "person".into(),
@@ -49,6 +55,7 @@ pub(crate) fn schema() -> Schema {
     let (catalogue, problems) = Catalogue::build_present(&specs, facts, None);
     assert_eq!(problems, []);
     let mut builder = Schema::build(&catalogue);
+    builder.known_by_value(by_value);
     for (oid, name, columns) in [
         (20001, "people", &people[..]),
         (20002, "letters", &letters[..]),
@@ -174,6 +181,8 @@ fn dependent_result_asks_for_its_subjects() {
         "SELECT json_object('m': mail) FROM people",
         "SELECT array(SELECT mail FROM people)",
         "SELECT 1; SELECT upper(mail) FROM people",
+        "SELECT query_to_xml('select * from people where pid < 5', true, true, '')",
+        "SELECT table_to_xml('crm.people'::regclass, true, true, '')",
     ] {
         let found = lineage(sql);
         assert!(found.query.is_some() && !found.opaque, "{sql}\n{found:?}");
@@ -186,10 +195,12 @@ fn what_cannot_be_seen_through_is_opaque() {
         "SELECT peek()",
         "SELECT deep()",
         "CALL peek()",
-        "SELECT query_to_xml('select * from people', true, true, '')",
+        "SELECT query_to_xml('select * from ' || 'people', true, true, '')",
+        "SELECT query_to_xml('select peek()', true, true, '')",
         "SELECT * FROM dblink('', 'select mail from people') AS t(m text)",
         "DO $$ begin perform mail from people; end $$",
         "EXECUTE q",
+        "SELECT most_common_vals FROM pg_catalog.pg_stats",
         "MERGE INTO people USING orders o ON true WHEN MATCHED THEN DELETE",
         "SELECT upper(mail) FROM people WHERE",
         "ALTER TABLE people ADD COLUMN low text GENERATED ALWAYS AS (lower(mail)) STORED",
@@ -198,6 +209,37 @@ fn what_cannot_be_seen_through_is_opaque() {
         let found = lineage(sql);
         assert!(found.opaque, "{sql}\n{found:?}");
     }
+}
+
+#[test]
+fn fields_that_tell_whose_they_are_need_no_question() {
+    // Field 1 is the mail.
+    let schema = schema_with(FieldSet::single(1));
+    let asks = |sql: &str| analyse(sql, &schema, &|_| None).query.is_some();
+    for sql in [
+        "SELECT mail FROM people",
+        "SELECT mail FROM people WHERE mail LIKE 'a%' ORDER BY full_name",
+        "COPY (SELECT pid, mail, tongue FROM people) TO STDOUT",
+    ] {
+        assert!(!asks(sql), "{sql}");
+    }
+    for sql in [
+        "SELECT upper(mail) FROM people",
+        "SELECT full_name FROM people",
+        "SELECT mail FROM people UNION SELECT 'x'",
+        "CREATE TABLE t AS SELECT mail FROM people",
+        "COPY (SELECT pid, full_name FROM people) TO STDOUT",
+        "COPY (SELECT mail FROM people) TO '/tmp/x'",
+    ] {
+        assert!(asks(sql), "{sql}");
+    }
+}
+
+#[test]
+fn key_beside_the_fields_of_another_row_is_mixed() {
+    let found = lineage("SELECT a.pid, b.mail FROM people a JOIN people b ON b.boss = a.mail");
+    assert!(found.mixed && found.query.is_some(), "{found:?}");
+    assert!(!lineage("SELECT a.pid, a.mail, b.pid, b.mail FROM people a, people b").mixed);
 }
 
 #[test]

@@ -56,6 +56,10 @@ pub(super) const READS_BY_NAME: [&str; 50] = [
     "pg_get_wal_block_info",
 ];
 
+/// Relations of PostgreSQL itself that hold values of others.
+pub(super) const HOLDS_VALUES: [&str; 5] =
+    ["pg_stats", "pg_statistic", "pg_stats_ext", "pg_statistic_ext_data", "pg_largeobject"];
+
 /// Volatile functions that can be called once more without harm.
 pub(super) const HARMLESS: [&str; 8] = [
     "random",
@@ -85,7 +89,9 @@ impl Words {
     pub(super) fn new<'a>(names: impl Iterator<Item = &'a str>, commands: bool) -> Words {
         let mut words = Words { commands, ..Words::default() };
         if commands {
-            words.plain.extend(READS_BY_NAME.iter().chain(&COMMANDS).map(|&word| word.to_owned()));
+            words.plain.extend(
+                READS_BY_NAME.iter().chain(&COMMANDS).chain(&HOLDS_VALUES).map(|&word| word.to_owned()),
+            );
         }
         for name in names {
             let name = name.to_lowercase();

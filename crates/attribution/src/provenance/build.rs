@@ -272,11 +272,19 @@ fn named(alias: &str) -> Alias {
     Alias { aliasname: alias.to_owned(), colnames: Vec::new() }
 }
 
-/// Joins selects of kind and key to one that gives each pair once, `limit` at most.
+/// Joins selects of kind and key to one that gives each pair once, `limit` at most. Rows of one relation alone
+/// are taken as they come: they seldom repeat a key, and sorting them out would cost more than reading them.
 pub(super) fn union(arms: Vec<SelectStmt>, limit: usize) -> Option<SelectStmt> {
     if arms.len() > ARMS_MAX {
         return None;
     }
+    let reads_one = match arms.as_slice() {
+        [arm] => match arm.from_clause.as_slice() {
+            [from] => matches!(from.node, Some(NodeEnum::RangeVar(_))),
+            _ => false,
+        },
+        _ => false,
+    };
     let joined = arms.into_iter().reduce(|left, right| SelectStmt {
         op: SetOperation::SetopUnion as i32,
         all: true,
@@ -285,8 +293,10 @@ pub(super) fn union(arms: Vec<SelectStmt>, limit: usize) -> Option<SelectStmt> {
         ..tree::plain_select()
     })?;
     let mut select = tree::plain_select();
-    // DISTINCT over all columns is a list of one empty node.
-    select.distinct_clause = vec![Node { node: None }];
+    if !reads_one {
+        // DISTINCT over all columns is a list of one empty node.
+        select.distinct_clause = vec![Node { node: None }];
+    }
     select.target_list = [KIND, KEY].map(|name| tree::target("", tree::column(&[ASKED, name]))).into();
     select.from_clause = vec![tree::subselect(joined, named(ASKED), false)];
     let test = pg_query::protobuf::NullTest {

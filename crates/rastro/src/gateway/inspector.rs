@@ -45,6 +45,8 @@ pub(super) struct Execution {
     ordinal: u64,
     recorded: bool,
     sight: Sight,
+    /// Its rows show keys beside fields of others.
+    mixed: bool,
     /// Subjects that were asked for before it ran.
     asked_for: usize,
 }
@@ -273,13 +275,14 @@ impl Inspector for SessionInspector {
         self.executions += 1;
         let refused =
             self.suspended(&seat.principal).filter(|_| !text.is_some_and(|text| text.is_rollback()));
-        let sight = text.map_or(Sight::Plain, |text| self.sight(text));
+        let (sight, mixed) = text.map_or((Sight::Plain, false), |text| self.sight(text));
         let execution = Execution {
             seat,
             text: text.cloned(),
             ordinal: self.executions,
             recorded: false,
             sight,
+            mixed,
             asked_for: 0,
         };
         match refused {
@@ -302,6 +305,10 @@ impl Inspector for SessionInspector {
 
     fn before(&mut self, text: &Arc<StatementText>) -> Before {
         self.asks_before(text)
+    }
+
+    fn begins(&self, text: &Arc<StatementText>) -> bool {
+        text.begins()
     }
 
     fn inquiry_row(&mut self, execution: &mut Execution, payload: &[u8]) -> Result<(), ClientError> {
@@ -415,12 +422,15 @@ impl Inspector for SessionInspector {
         if end != RowsEnd::Open {
             self.identity.settle(execution.ordinal, end == RowsEnd::Completed);
         }
+        if execution.mixed {
+            self.batch.doubt_exact();
+        }
         match execution.sight {
             Sight::Asked => self.batch.drop_unattributed(),
             // What runs code or stages rows unseen counts as one row.
             Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.recorded => {
                 if execution.text.as_ref().is_some_and(|text| !text.only_reads()) {
-                    self.copy_row();
+                    self.count_unseen();
                 }
             }
             Sight::Unseen | Sight::Plain => {}

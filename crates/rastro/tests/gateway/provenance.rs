@@ -116,6 +116,8 @@ fn dependent_results_are_attributed_to_their_subjects() {
             "SELECT reverse(ticket_number) FROM tickets WHERE customer_id <= 20",
             "SELECT DISTINCT customer_id::text FROM tickets WHERE customer_id <= 20",
         ),
+        ("SELECT query_to_xml('select email from customers where id <= 20', true, true, '')::text", few),
+        ("COPY (SELECT email FROM customers WHERE id <= 20) TO STDOUT", few),
         ("PREPARE q(int) AS SELECT upper(email) FROM customers WHERE id <= $1; EXECUTE q(20)", ""),
         ("BEGIN; DECLARE c CURSOR FOR SELECT upper(email) FROM customers WHERE id <= 20; FETCH ALL c", few),
     ] {
@@ -165,7 +167,7 @@ fn what_cannot_be_seen_through_counts_as_unattributed() {
     for sql in [
         "SELECT reports.peek(7)",
         "DO $$ BEGIN PERFORM email FROM customers; END $$",
-        "SELECT query_to_xml('select email from customers where id = 7', true, true, '')::text",
+        "SELECT query_to_xml('select email from ' || 'customers', true, true, '')::text",
         "BEGIN; CREATE TEMP VIEW v AS SELECT email AS e FROM customers; SELECT string_agg(e, ',') FROM v",
     ] {
         let login = stage.login("opaque");
@@ -311,4 +313,40 @@ fn mistakes_and_pipelines_keep_their_order() {
     assert_eq!(client.read_reply().unwrap().rows.len(), 3);
     assert_eq!(client.read_reply().unwrap().rows.len(), 1);
     assert_eq!(stage.recorded(&login).0.len(), 8);
+}
+
+#[test]
+fn question_behind_begin_in_one_batch_is_asked_within_the_block() {
+    let mut stage = Stage::new("");
+    let login = stage.login("driver");
+    let mut client = stage.connect(&login);
+    // As JDBC opens a transaction: with its first statement, in one go.
+    let begin = [m::parse("", "BEGIN"), m::bind("", "", &[], false), m::execute("", 0)].concat();
+    let first = bound("SELECT reverse(email) FROM customers WHERE id <= $1", b"20", 0);
+    client.send(&[begin, first].concat()).unwrap();
+    let reply = client.read_reply().unwrap();
+    expect_no_error("BEGIN", &reply);
+    assert_eq!((reply.rows.len(), reply.status, reply.tags.len()), (20, 'T', 2));
+    let (subjects, _, rows) = stage.recorded(&login);
+    assert_eq!((subjects.len(), rows), (20, 0));
+    // Behind anything else of a batch it is not asked, and the rows count as unattributed.
+    let other = [m::parse("", "SELECT 1"), m::bind("", "", &[], false), m::execute("", 0)].concat();
+    let second = bound("SELECT reverse(email) FROM customers WHERE id <= $1", b"30", 0);
+    client.send(&[other, second].concat()).unwrap();
+    assert_eq!(client.read_reply().unwrap().rows.len(), 31);
+    let (subjects, _, rows) = stage.recorded(&login);
+    assert_eq!((subjects.len(), rows), (20, 30));
+}
+
+#[test]
+fn key_beside_another_rows_fields_is_never_exact() {
+    let mut stage = Stage::new("");
+    let login = stage.login("mixed");
+    let mut client = stage.connect(&login);
+    let sql = "SELECT a.id, b.email FROM customers a JOIN customers b ON b.id = a.id + 100 WHERE a.id <= 5";
+    expect_no_error(sql, &client.query(sql).unwrap());
+    let lines = stage.gateway.disclosures(&["--principal", &login]);
+    assert!(lines.iter().all(|line| line["certainty"] != "exact"), "{lines:?}");
+    let (subjects, derived, _) = stage.recorded(&login);
+    assert!(subjects.contains("105") && derived == 5, "{subjects:?}");
 }

@@ -33,8 +33,8 @@ pub(super) struct ClientSide<I: Inspector> {
     pub(super) stalled: bool,
     /// Why the whole message at the start of `input` is not sent yet.
     pub(super) held: Option<Held<I::Statement>>,
-    /// The client bound or ran something since its last Sync.
-    pub(super) in_batch: bool,
+    /// What the client bound or ran since its last Sync.
+    pub(super) batch: Batch,
     /// The client closed the connection or said it would.
     pub(super) left: bool,
     /// Frames of the gateway's own that go behind the frame passed on in parts.
@@ -51,6 +51,23 @@ pub(super) struct ClientSide<I: Inspector> {
     // The portal bound last, while nothing but Describe has come since.
     bound: Option<u64>,
     portal_count: u64,
+}
+
+/// What was bound or run since the last Sync, as far as a Sync between would matter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Batch {
+    /// Nothing.
+    Empty,
+    /// BEGIN: a transaction block is open, which a Sync leaves open.
+    Begun,
+    /// Something that a Sync would end.
+    Busy,
+}
+
+impl Batch {
+    fn run(&mut self, begins: bool) {
+        *self = if begins && *self != Batch::Busy { Batch::Begun } else { Batch::Busy };
+    }
 }
 
 /// A statement's text and the types that the client gave its parameters.
@@ -77,7 +94,7 @@ impl<I: Inspector> ClientSide<I> {
             shut_down: false,
             stalled: false,
             held: None,
-            in_batch: false,
+            batch: Batch::Empty,
             left: false,
             injected: Vec::new(),
             dropping_to_sync: false,
@@ -231,12 +248,12 @@ where
                     Turn::Go(answer) => answer,
                 };
                 self.from_client.fresh.clear();
-                self.from_client.in_batch = false;
+                self.from_client.batch = Batch::Empty;
                 self.simple(Some(&text), answer)
             }
             b'F' => {
                 self.from_client.fresh.clear();
-                self.from_client.in_batch = false;
+                self.from_client.batch = Batch::Empty;
                 self.simple(None, None)
             }
             b'P' => {
@@ -286,7 +303,7 @@ where
                     Some(Answer { statement, failed, .. }) => Some((statement, !failed)),
                     None => None,
                 };
-                self.from_client.in_batch = true;
+                self.from_client.batch.run(text.as_ref().is_some_and(|text| self.inspector.begins(text)));
                 let replaced = self.from_client.add_portal(portal, text, asked);
                 self.from_client.bound = Some(self.from_client.portal_count);
                 self.ops.push(Op::Bind { replaced });
@@ -325,7 +342,7 @@ where
             },
             b'S' => {
                 self.from_client.fresh.clear();
-                self.from_client.in_batch = false;
+                self.from_client.batch = Batch::Empty;
                 self.from_client.texts.end_segment();
                 self.ops.push(Op::Sync);
                 Step::Forward
@@ -397,7 +414,7 @@ where
                 Err((_, error)) => return self.refuse_extended(error),
             },
         };
-        self.from_client.in_batch = true;
+        self.from_client.batch.run(text.as_ref().is_some_and(|text| self.inspector.begins(text)));
         // Rows come without a description, and one given earlier may be of another portal of this name.
         let known = self.from_client.fresh.contains(&id);
         if !known {

@@ -2,10 +2,11 @@
 //! server, until the answer is there, recorded and released.
 //!
 //! The query goes out with a Sync of its own, so it is only asked where that ends nothing of the client's: not
-//! behind a Bind or Execute of an open batch.
+//! behind a Bind or Execute of an open batch, but for those of BEGIN.
 
 use std::task::{Context, Poll};
 
+use super::client_side::Batch;
 use super::ops::Op;
 use super::server_side::Flow;
 use super::{Relay, RelayError};
@@ -97,14 +98,15 @@ where
             }
             Before::Ask(inquiry) => inquiry,
         };
-        if self.ops.is_skipping() || self.ops.is_copying_in() || self.from_client.in_batch {
+        let batch = self.from_client.batch;
+        if self.ops.is_skipping() || self.ops.is_copying_in() || batch == Batch::Busy {
             return Turn::Go(None);
         }
-        if !self.ops.is_clean() {
+        if !self.is_clean() {
             self.from_client.held = Some(Held::Answers);
             return Turn::Keep(Vec::new());
         }
-        let in_transaction = self.from_server.is_in_transaction();
+        let in_transaction = self.from_server.is_in_transaction() || batch == Batch::Begun;
         let Some(frames) = parameters
             .filter(|_| !self.from_server.is_failed())
             .and_then(|parameters| frames(&inquiry, types, parameters, in_transaction))
@@ -129,6 +131,11 @@ where
         Turn::Keep(frames)
     }
 
+    // Whether a Sync of the gateway's own ends nothing.
+    fn is_clean(&self) -> bool {
+        self.ops.is_clean(self.from_client.batch == Batch::Begun)
+    }
+
     /// Returns the answer that the client's message has waited for.
     pub(super) fn take_answer(&mut self) -> Option<Answer<I::Statement>> {
         match self.from_client.held.take() {
@@ -142,7 +149,7 @@ where
         match &mut self.from_client.held {
             None => true,
             Some(Held::Inquiry) => false,
-            Some(Held::Answers) => self.ops.is_clean(),
+            Some(Held::Answers) => self.is_clean(),
             Some(Held::Inspector) => !self.from_server.waiting && self.inspector.poll_ready(cx).is_ready(),
             Some(Held::Answered(answer)) => {
                 if answer.hold == 0 || answer.hold <= self.inspector.released() {

@@ -108,10 +108,13 @@ impl<S> Ops<S> {
         self.skipping
     }
 
-    /// Returns whether all that the server owes answers to are messages that a Sync does not undo.
-    pub(super) fn is_clean(&self) -> bool {
-        let keeps = |op: &Op<S>| {
-            matches!(op, Op::Parse { .. } | Op::DescribeStatement | Op::Close { portal: None } | Op::CopyEnd)
+    /// Returns whether all that the server owes answers to are messages that a Sync does not undo; with
+    /// `begun` the only execution among them is that of BEGIN.
+    pub(super) fn is_clean(&self, begun: bool) -> bool {
+        let keeps = |op: &Op<S>| match op {
+            Op::Parse { .. } | Op::DescribeStatement | Op::Close { portal: None } | Op::CopyEnd => true,
+            Op::Bind { .. } | Op::DescribePortal { .. } | Op::Execute { .. } => begun,
+            _ => false,
         };
         self.queue.iter().all(keeps)
     }

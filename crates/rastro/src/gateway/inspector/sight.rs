@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use rastro_attribution::lineage::{Lineage, analyse, prepared_names};
 use rastro_attribution::provenance::KEYS_MAX;
+use rastro_model::{Certainty, KindId, ShownKey};
 use rastro_wire::{Before, ClientError, Inquiry};
 
 use super::{Execution, SessionInspector, StatementText};
@@ -56,6 +57,8 @@ pub(super) struct Texts {
     prepared: HashMap<String, Option<Arc<str>>>,
     // DDL of the open transaction had to do with protected relations.
     pub(super) ddl_concerned: bool,
+    // Something ran unseen, and may have opened a cursor.
+    ran_unseen: bool,
 }
 
 impl Texts {
@@ -170,8 +173,9 @@ impl SessionInspector {
         }
     }
 
-    /// Returns how far a statement is seen that begins now.
-    pub(super) fn sight(&mut self, text: &StatementText) -> Sight {
+    /// Returns how far a statement is seen that begins now, and whether its rows mix keys and fields of
+    /// different subjects.
+    pub(super) fn sight(&mut self, text: &StatementText) -> (Sight, bool) {
         if text.prepares()
             && let Sql::Whole(sql) = &text.source.sql
         {
@@ -182,11 +186,18 @@ impl SessionInspector {
         if text.is_ddl() {
             self.texts.ddl_concerned |= !matches!(text.source.sql, Sql::Left);
         } else if self.texts.ddl_concerned && self.ddl_open && !text.is_rollback() {
-            return Sight::Unseen;
+            return (Sight::Unseen, false);
+        }
+        if self.texts.ran_unseen && text.is_dynamic() {
+            return (Sight::Unseen, false);
         }
         match lineage {
-            Some(lineage) if !lineage.is_plain() => Sight::Unseen,
-            _ => Sight::Plain,
+            Some(lineage) if lineage.opaque || lineage.query.is_some() => {
+                self.texts.ran_unseen |= lineage.opaque;
+                (Sight::Unseen, lineage.mixed)
+            }
+            Some(lineage) => (Sight::Plain, lineage.mixed),
+            None => (Sight::Plain, false),
         }
     }
 
@@ -205,11 +216,17 @@ impl SessionInspector {
         let query = lineage.as_ref().and_then(|lineage| lineage.query.as_ref()).ok_or_else(unreadable)?;
         execution.asked_for += 1;
         if execution.asked_for > KEYS_MAX {
-            use rastro_wire::Inspector as _;
-            self.copy_row();
+            self.count_unseen();
             return Ok(());
         }
         query.read_row(payload, &mut self.batch).map_err(|_| unreadable())
+    }
+
+    /// Counts one row of unknown content.
+    pub(super) fn count_unseen(&mut self) {
+        self.batch.begin_row();
+        let fields = self.gateway.settings.all_fields;
+        self.batch.push(KindId(0), ShownKey::Unknown, fields, Certainty::Possible);
     }
 
     /// Takes note of whether a statement's subjects are known now.
@@ -222,6 +239,7 @@ impl SessionInspector {
             metric::inquiry_failed();
         }
         let ddl = self.texts.ddl_concerned && self.ddl_open;
+        self.texts.ran_unseen |= failed;
         execution.sight = if failed || partly || ddl { Sight::Unseen } else { Sight::Asked };
     }
 }

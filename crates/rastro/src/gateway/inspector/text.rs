@@ -16,6 +16,7 @@ pub(in crate::gateway) struct StatementText {
     dynamic: bool,
     only_reads: bool,
     prepares: bool,
+    begins: bool,
     pub(super) source: Source,
     ledger: OnceLock<TextRef>,
 }
@@ -50,6 +51,9 @@ impl StatementText {
                     .statements()
                     .iter()
                     .any(|facts| changes_relations(scratch.text_of(facts.first_keyword))),
+            begins: !truncated
+                && scratch.statements().len() == 1
+                && keywords().all(|keyword| matches!(keyword, b"BEGIN" | b"START")),
             prepares: keywords().any(|keyword| keyword == b"PREPARE"),
             source: Source::default(),
             ledger: OnceLock::new(),
@@ -74,6 +78,11 @@ impl StatementText {
     /// Returns whether the text changes nothing, as far as it tells: functions are not looked into.
     pub(super) fn only_reads(&self) -> bool {
         self.only_reads
+    }
+
+    /// Returns whether the text opens a transaction block and does nothing else.
+    pub(super) fn begins(&self) -> bool {
+        self.begins
     }
 
     /// Returns whether the text prepares a statement by name.

@@ -126,7 +126,7 @@ impl<S: Read + Write> RawClient<S> {
                 b'1' | b'2' | b'3' | b'n' | b't' | b'I' => {
                     assert!(!failed, "`{}` after an error", tag as char)
                 }
-                b'N' | b'S' | b'A' => {}
+                b'N' | b'S' | b'A' | b'H' | b'd' | b'c' => {}
                 _ => panic!("message `{}` out of place", tag as char),
             }
         }
