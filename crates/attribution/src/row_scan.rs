@@ -73,6 +73,11 @@ impl RowScan {
         made.iter().any(|column| column.reading != Reading::Skip).then(|| RowScan { columns: made.into() })
     }
 
+    /// Returns the scan of rows of which nothing is known: every cell is read.
+    pub fn of_anything() -> RowScan {
+        RowScan { columns: Box::default() }
+    }
+
     /// Reads one row and appends what known values it shows to the row of `batch` begun last. Bytes that are
     /// no row are passed over.
     ///
@@ -87,7 +92,8 @@ impl RowScan {
         scanner.clear();
         let mut rest = payload.get(2..).unwrap_or_default();
         let mut found_in_loose = Vec::new();
-        for column in &self.columns {
+        let unknown = std::iter::repeat(&Column { reading: Reading::Text, loose: None });
+        for column in self.columns.iter().chain(unknown) {
             let Some((len, after)) = rest.split_first_chunk::<4>() else { break };
             rest = after;
             let Ok(len) = usize::try_from(i32::from_be_bytes(*len)) else { continue };

@@ -28,6 +28,20 @@ use crate::keyed_hash::HashKey;
 /// A value of more subjects than this is nobody's own, such as a placeholder: it tells of no one.
 pub(crate) const SHARED_MAX: usize = 16;
 
+/// Returns what an index depends on of the configuration: the order of kinds and fields.
+pub fn fingerprint(kinds: &[String], fields: &[String]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for names in [kinds, fields] {
+        for name in names {
+            hasher.update(name.as_bytes()).update(b"\0");
+        }
+        hasher.update(b"\0");
+    }
+    let mut made = [0; 16];
+    hasher.finalize_xof().fill(&mut made);
+    made
+}
+
 /// A subject and the field of it that a value is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Owner {

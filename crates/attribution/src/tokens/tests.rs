@@ -64,6 +64,7 @@ fn value_is_found_whatever_surrounds_it() {
         ("?q=ana.lopez%40example.com&n=1", "1"),
         (r"\x616e612e6c6f70657a406578616d706c652e636f6d", "1"),
         ("616e612e6c6f70657a406578616d706c652e636f6d", "1"),
+        (r"1\\x616e612e6c6f70657a406578616d706c652e636f6d,x", "1"),
         ("YW5hLmxvcGV6QGV4YW1wbGUuY29t", "1"),
         ("ZOË@EXÄMPLE.DE", "6"),
         ("call +447911123456 now", "1"),

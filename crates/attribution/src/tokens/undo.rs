@@ -76,6 +76,12 @@ fn escapes(value: &[u8], to: &mut Vec<u8>) -> bool {
         if place < done {
             continue;
         }
+        if let Some(len) = hexadecimal_len(rest) {
+            to.extend_from_slice(value.get(done..place).unwrap_or_default());
+            hexadecimal(rest.get(2..len).unwrap_or_default(), to);
+            done = place + len;
+            continue;
+        }
         let Some((code, len)) = escape(rest) else { continue };
         to.extend_from_slice(value.get(done..place).unwrap_or_default());
         let mut utf8 = [0; 4];
@@ -89,6 +95,12 @@ fn escapes(value: &[u8], to: &mut Vec<u8>) -> bool {
         to.extend_from_slice(value.get(done..).unwrap_or_default());
     }
     done > 0
+}
+
+// bytea among other things, such as COPY data.
+fn hexadecimal_len(rest: &[u8]) -> Option<usize> {
+    let digits = rest.strip_prefix(b"\\x")?.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    (digits >= ENCODED_BYTES_MIN).then_some(2 + digits - digits % 2)
 }
 
 fn escape(rest: &[u8]) -> Option<(char, usize)> {

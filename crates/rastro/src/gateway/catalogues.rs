@@ -70,6 +70,11 @@ impl CatalogueCell {
         self.snapshot.load_full()
     }
 
+    /// Returns the latest snapshot, though DDL may have gone by since.
+    pub(super) fn latest(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.load_full()
+    }
+
     /// Takes note that relations may have changed: nobody plans with the present snapshot any more.
     pub(super) fn mark_stale(&self) {
         self.stale.store(true, Ordering::Release);
