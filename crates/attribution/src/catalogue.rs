@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rastro_model::{FieldSet, KindId};
+use rastro_model::{FieldSet, KindId, SubjectKey};
 
 use crate::relation_facts::RelationFacts;
 use crate::subject_spec::{FieldNames, FieldNamesError, RelationName, SubjectSpec};
@@ -123,6 +123,16 @@ impl Catalogue {
     /// Returns whether any column of relation `oid` is protected.
     pub fn protects(&self, oid: u32) -> bool {
         self.0.roles.contains_key(&oid)
+    }
+
+    /// Returns a key of a subject from its column's text, in the form in which rows give it too.
+    pub fn subject_key(&self, kind: KindId, text: &str) -> SubjectKey {
+        let typed = match self.key_form(kind) {
+            KeyForm::Int => text.parse().ok().map(SubjectKey::Int),
+            KeyForm::Uuid => u128::from_str_radix(&text.replace('-', ""), 16).ok().map(SubjectKey::Uuid),
+            KeyForm::Text => None,
+        };
+        typed.unwrap_or_else(|| SubjectKey::Text(text.into()))
     }
 
     /// Returns whether anything is protected.

@@ -63,6 +63,46 @@ impl ShownBatch {
         self.entries.push(Shown { row, kind, certainty, fields, key });
     }
 
+    /// Takes the row begun last back.
+    pub fn take_back_row(&mut self) {
+        self.rows = self.rows.saturating_sub(1);
+        let kept = self.entries.partition_point(|shown| shown.row < self.rows);
+        self.entries.truncate(kept);
+    }
+
+    /// Returns the entries of the row begun last.
+    pub fn last_row(&self) -> &[Shown] {
+        let row = self.rows.saturating_sub(1);
+        let start = self.entries.partition_point(|shown| shown.row < row);
+        self.entries.get(start..).unwrap_or_default()
+    }
+
+    /// Takes `fields` off what the row begun last shows of unknown subjects of a kind: they are known now.
+    pub fn explain(&mut self, kind: KindId, fields: FieldSet) {
+        let row = self.rows.saturating_sub(1);
+        let start = self.entries.partition_point(|shown| shown.row < row);
+        let mut at = start;
+        while let Some(shown) = self.entries.get_mut(at) {
+            if shown.kind == kind && shown.key == ShownKey::Unknown {
+                shown.fields.0 &= !fields.0;
+                if shown.fields.is_empty() {
+                    self.entries.remove(at);
+                    continue;
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// Returns the key as entries of this batch hold it.
+    pub fn subject(&mut self, key: &SubjectKey) -> ShownKey {
+        match key {
+            SubjectKey::Int(value) => ShownKey::Int(*value),
+            SubjectKey::Uuid(value) => ShownKey::Uuid(*value),
+            SubjectKey::Text(value) => self.text_key(value.as_bytes()),
+        }
+    }
+
     /// Copies a text key into the arena. The arena holds at most 4 GiB; batches are bounded far below.
     pub fn text_key(&mut self, key: &[u8]) -> ShownKey {
         let start = u32::try_from(self.text.len()).unwrap_or(u32::MAX);

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use convert::ValueSource;
 pub(crate) use load::Problem;
 pub(crate) use reference::{markdown_reference, schema_json};
 pub(crate) use scalars::{ByteCount, IdentitySource, Period, Secret};
@@ -41,6 +42,12 @@ pub(crate) struct Config {
     /// Whether limits cut or only report.
     #[serde(default)]
     pub(crate) mode: Mode,
+    /// What becomes of rows that show personal data of nobody knows whom.
+    #[serde(default)]
+    pub(crate) on_unattributed: Policy,
+    /// What becomes of rows that possibly show a subject.
+    #[serde(default)]
+    pub(crate) on_possible: Policy,
     /// The guarded server. Required.
     pub(crate) database: Database,
     /// TLS for clients; without it, connections are not encrypted.
@@ -62,9 +69,23 @@ pub(crate) struct Config {
     /// How disclosures are recorded.
     #[serde(default)]
     pub(crate) ledger: Ledger,
+    /// The index of protected values.
+    #[serde(default)]
+    pub(crate) values: Values,
     /// Bounds of the gateway.
     #[serde(default)]
     pub(crate) gateway: Gateway,
+}
+
+/// What becomes of rows of one certainty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Policy {
+    /// Recorded, and shown.
+    #[default]
+    Record,
+    /// Not shown: the result is cut off before the row. In `observe` mode they are shown.
+    Refuse,
 }
 
 /// Whether limits cut or only report.
@@ -143,6 +164,9 @@ pub(crate) struct Subject {
     /// Columns that divide subjects into cohorts, such as language or country.
     #[serde(default)]
     pub(crate) cohorts: Vec<String>,
+    /// Fields whose values are one subject's own and are looked for wherever they are shown. If missing, those
+    /// whose values have the shape of an e-mail address, a number or an identifier and are mostly distinct.
+    pub(crate) identifying: Option<Vec<String>>,
     /// Other tables that hold data of the same subjects.
     #[serde(default)]
     pub(crate) related: Vec<Related>,
@@ -159,6 +183,8 @@ pub(crate) struct Related {
     /// Protected columns of the table: field = column.
     #[serde(default)]
     pub(crate) fields: BTreeMap<String, String>,
+    /// Fields whose values are looked for wherever they are shown, as for the subject.
+    pub(crate) identifying: Option<Vec<String>>,
 }
 
 /// Why a principal may see subjects.
@@ -235,6 +261,17 @@ pub(crate) enum Durability {
     Strict,
     /// Before the sync, which follows within `group_delay`.
     Group,
+}
+
+/// The index of protected values: keyed hashes, below `data_dir`. Its role must be able to read the columns.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Values {
+    /// Whether values are looked for where the origin of a column does not tell the subject.
+    pub(crate) enabled: bool,
+    /// How often changed values are looked for, at least 100 ms. A look that takes long is followed by a pause of
+    /// ten times its length.
+    pub(crate) poll: Period,
 }
 
 /// Bounds of the gateway.

@@ -12,13 +12,16 @@ mod session;
 mod settings;
 mod status;
 mod suspensions;
+mod values;
 mod witnesses;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use rastro_attribution::value_index::ValueIndex;
 use rastro_detect::{BudgetBook, SuspensionBoard};
 use rastro_ledger::seal::{KeyFiles, SealPaths, SealerThread};
 use rastro_ledger::{ControlEntry, ControlKind, Spool};
@@ -48,6 +51,8 @@ struct Gateway {
     board: SuspensionBoard,
     catalogues: Catalogues,
     reasons: Option<ReasonDesk>,
+    /// Whose a value is; nothing when that is switched off.
+    values: ArcSwapOption<ValueIndex>,
     notice: watch::Sender<Notice>,
     /// The cancel keys of live sessions: a request with any other key goes nowhere.
     cancel_keys: Mutex<HashMap<CancelKey, u64>>,
@@ -83,6 +88,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         board,
         catalogues,
         reasons,
+        values: ArcSwapOption::empty(),
         notice,
         cancel_keys: Mutex::new(HashMap::new()),
         clock,
@@ -96,6 +102,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     if let Some(work) = reason_work {
         tokio::spawn(work.run(Arc::clone(&gateway)));
     }
+    values::start(&gateway).await.context("cannot build the index of protected values")?;
     tokio::spawn(suspensions::watch(Arc::clone(&gateway)));
     tokio::spawn(replay::forget_idle(Arc::clone(&gateway)));
     let listener = listener::Listener::bind(Arc::clone(&gateway)).await?;

@@ -61,6 +61,20 @@ pub enum Before {
     Ask(Inquiry),
 }
 
+/// What becomes of a message that is no row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// It may go to the client once the ticket is released; 0 when at once.
+    Go {
+        /// The ticket.
+        hold: u64,
+    },
+    /// It must not be shown; in the place of an error the client gets this one.
+    Withhold(ClientError),
+    /// An answer is needed first; [`Inspector::poll_ready`] tells when to ask again.
+    Wait,
+}
+
 /// Decides over one session. All calls come from the session's own task, in protocol order.
 pub trait Inspector: Send + 'static {
     /// The text of a statement, kept for each prepared statement and portal.
@@ -150,8 +164,21 @@ pub trait Inspector: Send + 'static {
     /// The row cannot be understood; the statement is cut before it.
     fn row(&mut self, plan: &Self::Plan, payload: &[u8]) -> Result<(), ClientError>;
 
-    /// Counts one CopyData message of COPY … TO STDOUT.
-    fn copy_row(&mut self);
+    /// COPY … TO STDOUT begins.
+    fn copy_begins(&mut self);
+
+    /// Reads the payload of one CopyData message of COPY … TO STDOUT, or what a function call returned.
+    ///
+    /// # Errors
+    /// It must not be shown; the statement is cut before it.
+    fn copy_row(&mut self, payload: &[u8]) -> Result<(), ClientError>;
+
+    /// Reads an ErrorResponse, NoticeResponse, NotificationResponse or ParameterStatus and records what it
+    /// shows. All rows before it are settled.
+    ///
+    /// * `statement`: the execution it belongs to, if one is running.
+    /// * `tag`: `E`, `N`, `A` or `S`.
+    fn message(&mut self, statement: Option<&mut Self::Statement>, tag: u8, payload: &[u8]) -> Heard;
 
     /// Decides over the rows read since the last settlement and records what is admitted. Called at the end
     /// of a statement too when there were none.

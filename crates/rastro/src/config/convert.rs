@@ -2,10 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use rastro_attribution::{RelatedSpec, RelationName, SubjectSpec};
+use rastro_attribution::{FieldNames, RelatedSpec, RelationName, SubjectSpec};
 use rastro_detect::{BudgetBook, BudgetRule, ReasonSettings, RuleError};
+use rastro_model::{FieldSet, KindId};
 
 use super::{Config, DatabaseTls, Mode};
+
+/// A table, and the columns of it whose values may be looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct ValueSource {
+    pub(crate) kind: KindId,
+    pub(crate) table: RelationName,
+    pub(crate) key: String,
+    pub(crate) columns: Vec<(FieldSet, String)>,
+    /// The configuration names the columns; otherwise those that prove distinct are taken.
+    pub(crate) named: bool,
+}
 
 impl Config {
     /// Returns the protected subjects; position is kind.
@@ -33,6 +45,32 @@ impl Config {
             });
         }
         Ok(specs)
+    }
+
+    /// Returns the columns of each table whose values may be looked for.
+    ///
+    /// # Errors
+    /// As [`Config::subject_specs`]; more fields than there can be.
+    pub(crate) fn value_sources(&self) -> anyhow::Result<Vec<ValueSource>> {
+        let names = FieldNames::assign(&self.subject_specs()?)?;
+        let mut sources = Vec::new();
+        for (kind, subject) in (0..=u8::MAX).zip(&self.subject) {
+            let own = (&subject.table, &subject.key, &subject.fields, &subject.identifying);
+            let related = subject.related.iter().map(|r| (&r.table, &r.key, &r.fields, &r.identifying));
+            for (table, key, fields, identifying) in std::iter::once(own).chain(related) {
+                let wanted = |field: &String| identifying.as_ref().is_none_or(|list| list.contains(field));
+                let columns = fields.iter().filter(|(field, _)| wanted(field));
+                sources.push(ValueSource {
+                    kind: KindId(kind),
+                    table: table.parse()?,
+                    key: key.clone(),
+                    columns: columns.map(|(field, column)| (names.field(field), column.clone())).collect(),
+                    named: identifying.is_some(),
+                });
+            }
+        }
+        sources.retain(|source| !source.columns.is_empty());
+        Ok(sources)
     }
 
     /// Returns the budgets of all principals, empty.

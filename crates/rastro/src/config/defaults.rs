@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ByteCount, Durability, Gateway, Ledger, Period};
+use super::{ByteCount, Durability, Gateway, Ledger, Period, Values};
 
 pub(super) fn listen() -> String {
     "127.0.0.1:6432".to_owned()
@@ -39,5 +39,11 @@ impl Default for Gateway {
             row_bytes_max: ByteCount(1 << 30),
             held_bytes_max: ByteCount(4 << 20),
         }
+    }
+}
+
+impl Default for Values {
+    fn default() -> Values {
+        Values { enabled: true, poll: Period(Duration::from_secs(2)) }
     }
 }

@@ -125,9 +125,11 @@ impl Config {
                 notes.add(&[at[0], at[1], Key("name")], "a subject has no name");
             }
             check_source(notes, &at, &subject.table, &subject.key, &subject.fields);
+            check_identifying(notes, &at, &subject.fields, subject.identifying.as_deref());
             for (other, related) in subject.related.iter().enumerate() {
                 let at = [at[0], at[1], Key("related"), Index(other)];
                 check_source(notes, &at, &related.table, &related.key, &related.fields);
+                check_identifying(notes, &at, &related.fields, related.identifying.as_deref());
             }
             let fields = subject.related.iter().map(|related| related.fields.len()).sum::<usize>();
             if subject.fields.len() + fields == 0 {
@@ -213,6 +215,9 @@ impl Config {
         bound("worker_threads", u64::from(gateway.worker_threads.unwrap_or(1)), 1, 1_024);
         bound("row_bytes_max", gateway.row_bytes_max.0, 1 << 10, 1 << 31);
         bound("held_bytes_max", gateway.held_bytes_max.0, 1 << 16, 1 << 30);
+        if self.values.poll.0 < std::time::Duration::from_millis(100) {
+            notes.add(&[Key("values"), Key("poll")], "`values.poll` is shorter than 100ms");
+        }
         if self.ledger.store != "file" {
             let what =
                 format!("`ledger.store` is `{}`, this version stores only to `file`", self.ledger.store);
@@ -249,6 +254,18 @@ fn check_source(
         if column.is_empty() {
             notes.add(&path, format!("field `{field}` names no column"));
         }
+    }
+}
+
+fn check_identifying(
+    notes: &mut Notes<'_, '_>,
+    at: &[Step<'_>],
+    fields: &BTreeMap<String, String>,
+    identifying: Option<&[String]>,
+) {
+    for name in identifying.into_iter().flatten().filter(|name| !fields.contains_key(*name)) {
+        let path: Vec<_> = at.iter().copied().chain([Key("identifying")]).collect();
+        notes.add(&path, format!("`identifying` names `{name}`, which is no field of the table"));
     }
 }
 

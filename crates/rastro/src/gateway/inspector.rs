@@ -1,8 +1,10 @@
 //! Decides over one session: who is asking, what rows show, whether the budget allows it, and when the
 //! ledger has it.
 
+mod recording;
 mod sight;
 mod text;
+mod values;
 mod wait;
 
 use std::sync::Arc;
@@ -10,13 +12,12 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use rastro_attribution::statement::Normalised;
-use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, row_description};
-use rastro_detect::{Breach, Mode, Next as BudgetNext, PrincipalBudget, Suspensions};
-use rastro_ledger::{
-    AppendError, ControlEntry, ControlKind, DisclosureEntry, EntryNo, Outcome, PrincipalRef, SessionRef,
-};
-use rastro_model::{Certainty, Clock, KindId, Principal, ShownBatch, ShownKey};
-use rastro_wire::{Before, CancelKey, ClientError, Inspector, Next, RowsEnd, Settlement};
+use rastro_attribution::tokens::Scanner;
+use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, RowScan, row_description};
+use rastro_detect::{Mode, Next as BudgetNext, PrincipalBudget, Suspensions};
+use rastro_ledger::{EntryNo, Outcome, PrincipalRef, SessionRef};
+use rastro_model::{Clock, Principal, ShownBatch};
+use rastro_wire::{Before, CancelKey, ClientError, Heard, Inspector, Next, RowsEnd, Settlement};
 
 use super::Gateway;
 use super::catalogues::CatalogueCell;
@@ -51,7 +52,7 @@ pub(super) struct Execution {
     asked_for: usize,
 }
 
-/// What to do with the rows of a result.
+/// What to do with the rows of a result by the origin of its columns.
 #[derive(Clone)]
 pub(super) enum Plan {
     /// They show nothing protected.
@@ -62,10 +63,17 @@ pub(super) enum Plan {
     Count,
 }
 
+/// A plan, and which cells are read for known values.
+#[derive(Clone)]
+pub(super) struct Reading {
+    plan: Plan,
+    scan: Option<Arc<RowScan>>,
+}
+
 struct KnownPlan {
     description: Box<[u8]>,
     generation: u64,
-    plan: Plan,
+    reading: Reading,
 }
 
 /// The inspector of one session.
@@ -82,6 +90,7 @@ pub(super) struct SessionInspector {
     normalised: Normalised,
     texts: Texts,
     batch: ShownBatch,
+    scanner: Scanner,
     executions: u64,
     // DDL ran in the transaction that is open; only this session sees what it did.
     ddl_open: bool,
@@ -113,6 +122,7 @@ impl SessionInspector {
             normalised: Normalised::default(),
             texts: Texts::default(),
             batch: ShownBatch::default(),
+            scanner: Scanner::default(),
             executions: 0,
             ddl_open: false,
             suspensions,
@@ -152,80 +162,6 @@ impl SessionInspector {
         }
         Arc::clone(&self.seat)
     }
-
-    fn budget_error(&self, breach: Breach) -> ClientError {
-        let hours = breach.window.as_secs_f64() / 3600.0;
-        let what = match breach.limit {
-            rastro_detect::Limit::Total => "people",
-            rastro_detect::Limit::Unexplained => "people without a reason",
-        };
-        ClientError::error(
-            "53400",
-            format!(
-                "the budget of {} {what} in {hours} hours is used up; the result was cut off",
-                breach.allowed
-            ),
-        )
-        .with_hint(
-            "Ask the data protection team for a larger budget, or work on a ticket that explains the access.",
-        )
-    }
-
-    // Records the first `rows` rows; `Err` when they must not be shown now.
-    fn record(&mut self, execution: &mut Execution, rows: u32, outcome: Outcome) -> Result<u64, AppendError> {
-        if self.batch.entries_before(rows).is_empty()
-            && !(execution.recorded && outcome != Outcome::Continues)
-        {
-            return Ok(0);
-        }
-        let text = match &execution.text {
-            Some(text) => text.ledger_text(&self.gateway.spool),
-            None => self.gateway.spool.statement_text(0, ""),
-        };
-        let number = self.gateway.spool.append_disclosure(&DisclosureEntry {
-            time: self.gateway.clock.now(),
-            session: &self.session,
-            principal: &execution.seat.reference,
-            statement: execution.ordinal,
-            text: &text,
-            outcome,
-            batch: &self.batch,
-            rows,
-        })?;
-        execution.recorded = true;
-        metric::rows_recorded(&self.batch, rows);
-        Ok(if self.gateway.settings.releases_before_sync() { 0 } else { number.0.saturating_add(1) })
-    }
-
-    fn alert(&self, execution: &Execution, breach: Breach) {
-        let why = format!("{} {} in {:?}", breach.limit.as_str(), breach.allowed, breach.window);
-        tracing::warn!(principal = %execution.seat.principal, budget = %why, "budget reached");
-        metric::budget_reached(breach.limit);
-        let entry = ControlEntry {
-            time: self.gateway.clock.now(),
-            kind: ControlKind::BudgetReached,
-            principal: Some(&execution.seat.reference),
-            session: Some(&self.session),
-            by: "gateway",
-            why: &why,
-        };
-        // The cut stands without the entry; that the ledger is down is reported where rows are refused.
-        let _ = self.gateway.spool.append_control(&entry);
-    }
-
-    fn unrecorded(&mut self, error: &AppendError) -> Settlement {
-        let rows = self.batch.rows();
-        if matches!(error, AppendError::Full { .. }) {
-            self.wait.for_space(&self.gateway);
-            return Settlement { rows: 0, hold: 0, next: Next::Wait };
-        }
-        metric::ledger_refused();
-        self.batch.clear();
-        if self.gateway.settings.mode == Mode::Observe {
-            return Settlement { rows, hold: 0, next: Next::Go };
-        }
-        Settlement { rows: 0, hold: 0, next: Next::Cut(ledger_error()) }
-    }
 }
 
 fn ledger_error() -> ClientError {
@@ -252,7 +188,7 @@ fn plan_amid_ddl(catalogue: &Catalogue, columns: row_description::Columns<'_>) -
 impl Inspector for SessionInspector {
     type Text = Arc<StatementText>;
     type Statement = Execution;
-    type Plan = Plan;
+    type Plan = Reading;
 
     fn cancel_key(&mut self, key: &CancelKey) {
         self.gateway.cancel_keys.lock().insert(key.clone(), self.session.id());
@@ -331,11 +267,12 @@ impl Inspector for SessionInspector {
         execution.text.as_ref().is_some_and(|text| text.only_reads())
     }
 
-    fn doubt(&self, plan: Option<&Plan>) -> Plan {
-        match plan {
+    fn doubt(&self, reading: Option<&Reading>) -> Reading {
+        let plan = match reading.map(|reading| &reading.plan) {
             Some(Plan::Read(plan)) => Plan::Read(Arc::clone(plan)),
             Some(Plan::Pass | Plan::Count) | None => Plan::Count,
-        }
+        };
+        Reading { plan, scan: self.scan_of_anything() }
     }
 
     fn interrupt(&mut self, execution: &Execution) -> Option<ClientError> {
@@ -343,7 +280,7 @@ impl Inspector for SessionInspector {
             .filter(|_| !execution.text.as_ref().is_some_and(|text| text.is_rollback()))
     }
 
-    fn plan(&mut self, description: &[u8]) -> Result<Option<Plan>, ClientError> {
+    fn plan(&mut self, description: &[u8]) -> Result<Option<Reading>, ClientError> {
         let catalogue = self.catalogue()?;
         let Some(snapshot) = catalogue.snapshot() else {
             if let Some(error) = catalogue.failure() {
@@ -355,16 +292,19 @@ impl Inspector for SessionInspector {
         let generation = snapshot.generation;
         let unreadable = |_| ClientError::error("08P01", "the description of the result cannot be read");
         let columns = row_description::columns(description).map_err(unreadable)?;
+        let scan = || self.scan(&snapshot.catalogue, columns.clone());
         if self.ddl_open {
-            return Ok(Some(plan_amid_ddl(&snapshot.catalogue, columns)));
+            let plan = plan_amid_ddl(&snapshot.catalogue, columns.clone());
+            return Ok(Some(Reading { plan, scan: scan() }));
         }
         if let Some(known) = self
             .plans
             .iter()
             .find(|known| known.generation == generation && *known.description == *description)
         {
-            return Ok(Some(known.plan.clone()));
+            return Ok(Some(known.reading.clone()));
         }
+        let scan = scan();
         let outcome = match RowPlan::build(&snapshot.catalogue, columns) {
             PlanOutcome::Refresh { .. } if !self.refreshed => {
                 self.refreshed = true;
@@ -384,38 +324,69 @@ impl Inspector for SessionInspector {
             PlanOutcome::Protected(plan) => Plan::Read(Arc::new(plan)),
             PlanOutcome::Unprotected | PlanOutcome::Refresh { .. } => Plan::Pass,
         };
+        let reading = Reading { plan, scan };
         if keep {
             if self.plans.len() >= PLANS_MAX {
                 self.plans.remove(0);
             }
-            self.plans.push(KnownPlan { description: description.into(), generation, plan: plan.clone() });
+            let description = description.into();
+            self.plans.push(KnownPlan { description, generation, reading: reading.clone() });
         }
-        Ok(Some(plan))
+        Ok(Some(reading))
     }
 
-    fn reads(&self, plan: &Plan) -> bool {
-        !matches!(plan, Plan::Pass)
+    fn reads(&self, reading: &Reading) -> bool {
+        !matches!(reading.plan, Plan::Pass) || reading.scan.is_some()
     }
 
     #[inline]
-    fn row(&mut self, plan: &Plan, payload: &[u8]) -> Result<(), ClientError> {
-        match plan {
-            Plan::Pass => Ok(()),
-            Plan::Count => {
-                self.copy_row();
-                Ok(())
-            }
+    fn row(&mut self, reading: &Reading, payload: &[u8]) -> Result<(), ClientError> {
+        match &reading.plan {
+            Plan::Pass => drop(self.batch.begin_row()),
+            Plan::Count => self.count_row(),
             Plan::Read(plan) => plan.read_row(payload, &mut self.batch).map_err(|error| {
                 tracing::warn!(error = &error as &dyn std::error::Error, "row was refused");
                 ClientError::error("08P01", "a row of the result cannot be read and is refused")
-            }),
+            })?,
         }
+        self.read_values(reading, payload);
+        self.judge_row()
     }
 
-    fn copy_row(&mut self) {
-        self.batch.begin_row();
-        let fields = self.gateway.settings.all_fields;
-        self.batch.push(KindId(0), ShownKey::Unknown, fields, Certainty::Possible);
+    fn copy_begins(&mut self) {
+        self.scanner.end_stream();
+    }
+
+    fn copy_row(&mut self, payload: &[u8]) -> Result<(), ClientError> {
+        self.read_chunk(payload);
+        self.judge_row()
+    }
+
+    fn message(&mut self, execution: Option<&mut Execution>, _: u8, payload: &[u8]) -> Heard {
+        if !self.read_message(payload) {
+            return Heard::Go { hold: 0 };
+        }
+        if let Err(error) = self.judge_row() {
+            self.batch.clear();
+            metric::message_withheld();
+            return Heard::Withhold(error);
+        }
+        let settlement = match execution {
+            Some(execution) => self.settle(execution, RowsEnd::Open),
+            None => {
+                let mut outside = self.outside_execution();
+                self.settle(&mut outside, RowsEnd::Open)
+            }
+        };
+        self.batch.clear();
+        match settlement.next {
+            Next::Go => Heard::Go { hold: settlement.hold },
+            Next::Wait => Heard::Wait,
+            Next::Cut(error) => {
+                metric::message_withheld();
+                Heard::Withhold(error)
+            }
+        }
     }
 
     fn settle(&mut self, execution: &mut Execution, end: RowsEnd) -> Settlement {

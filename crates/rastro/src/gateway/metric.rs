@@ -119,3 +119,20 @@ pub(super) fn catalogue_problems(count: usize) {
 pub(super) fn inquiry_failed() {
     counter!("rastro_inquiries_failed_total").increment(1);
 }
+
+pub(super) fn values_indexed(table: u64, overlay: usize) {
+    gauge!("rastro_values_indexed").set(table as f64 + overlay as f64);
+}
+
+/// Seconds since the last look for changed values that succeeded began.
+pub(super) fn values_lag(lag: Duration) {
+    gauge!("rastro_values_lag_seconds").set(lag.as_secs_f64());
+}
+
+pub(super) fn values_source_failed() {
+    counter!("rastro_values_failures_total").increment(1);
+}
+
+pub(super) fn message_withheld() {
+    counter!("rastro_messages_withheld_total").increment(1);
+}

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use rastro_attribution::{FieldNames, SubjectSpec};
@@ -10,7 +11,7 @@ use rastro_ledger::{Durability, Schema, SpoolConfig};
 use rastro_model::FieldSet;
 use rastro_wire::{Greeting, RelayLimits, ServerTarget, server_side_config};
 
-use crate::config::{Config, Durability as ConfiguredDurability, IdentitySource};
+use crate::config::{Config, Durability as ConfiguredDurability, IdentitySource, Policy, ValueSource};
 use crate::guarded::{OwnConnection, read};
 
 /// The resolved settings of one gateway.
@@ -35,6 +36,11 @@ pub(super) struct Settings {
     pub(super) allow_replication: bool,
     /// Longest time a subject counts or a reason explains, in µs.
     pub(super) memory_micros: i64,
+    pub(super) on_unattributed: Policy,
+    pub(super) on_possible: Policy,
+    /// Tables whose values are indexed; none when that is switched off.
+    pub(super) value_sources: Vec<ValueSource>,
+    pub(super) value_poll: Duration,
     identity_logins: Vec<String>,
     identity_sources: Arc<[IdentitySource]>,
 }
@@ -90,6 +96,10 @@ impl Settings {
             workers: config.gateway.worker_threads.map_or_else(cores, usize::from),
             allow_replication: config.gateway.allow_replication,
             memory_micros: i64::try_from(memory.as_micros()).unwrap_or(i64::MAX),
+            on_unattributed: config.on_unattributed,
+            on_possible: config.on_possible,
+            value_sources: if config.values.enabled { config.value_sources()? } else { Vec::new() },
+            value_poll: config.values.poll.0,
             identity_logins: config.identity.logins.clone(),
             identity_sources: config.identity.sources.clone().into(),
         })

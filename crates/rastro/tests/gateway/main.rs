@@ -29,3 +29,4 @@ mod psql;
 mod startup;
 mod tls;
 mod tokio_client;
+mod values;

@@ -36,8 +36,6 @@ pub(super) struct ServerSide<I: Inspector> {
     query_plan: Option<I::Plan>,
     copying_out: bool,
     pub(super) cut: Cut,
-    // The COPY row at the start of `input`, of which only a part is there, was counted.
-    part_counted: bool,
     /// The cut statement's cancel request was sent.
     pub(super) cancel_asked: bool,
     keeps_channel_binding: bool,
@@ -80,7 +78,6 @@ impl<I: Inspector> ServerSide<I> {
             cut: Cut::default(),
             query_plan: None,
             copying_out: false,
-            part_counted: false,
             cancel_asked: false,
             keeps_channel_binding,
         }
@@ -138,7 +135,6 @@ impl<I: Inspector> ServerSide<I> {
         self.cancel_asked = false;
         self.query_plan = None;
         self.copying_out = false;
-        self.part_counted = false;
         self.unwalked |= self.unsettled > 0;
         self.unsettled = 0;
         self.waiting = false;
@@ -241,21 +237,14 @@ where
                 if let Flow::Stop = self.settle(walk, bytes, RowsEnd::Open) {
                     return Ok(0);
                 }
-                if frame.tag == b'd' && self.from_server.copying_out {
-                    if !std::mem::replace(&mut self.from_server.part_counted, true) {
-                        self.inspector.copy_row();
-                    }
-                    walk.rows_from = Some(walk.at);
-                    if let Flow::Stop = self.settle(walk, bytes, RowsEnd::Open) {
-                        return Ok(0);
-                    }
-                }
                 if !self.passes_in_parts(frame.tag)? {
                     if frame.bytes <= self.limits.row_bytes_max {
                         // Memory follows what really arrives, not what the header announces.
                         return Ok(frame.bytes.min(rest.len().saturating_mul(2)));
                     }
-                    self.cut_too_large(walk, frame)?;
+                    if frame.tag != b'N' {
+                        self.cut_too_large(walk, frame)?;
+                    }
                 }
                 self.begin_parts(walk, frame, bytes.len());
                 continue;
@@ -289,11 +278,11 @@ where
             // Acted upon in every phase.
             b'S' | b'A' | b'G' | b'Z' => Ok(false),
             _ if matches!(self.ops.peek(), Some(Op::Inquiry(_))) => Ok(false),
-            b'N' => Ok(true),
             _ if self.from_server.phase == Phase::Dropping => Ok(true),
             b'D' => Ok(!self.inspector.reads(&self.current_plan()?)),
-            b'd' if self.from_server.copying_out => Ok(true),
-            b'd' => Err(RelayError::Unexpected { tag, expected: "no COPY data" }),
+            b'd' if !self.from_server.copying_out => {
+                Err(RelayError::Unexpected { tag, expected: "no COPY data" })
+            }
             _ => Ok(false),
         }
     }
@@ -310,10 +299,11 @@ where
 
     fn begin_parts(&mut self, walk: &mut Walk, frame: Frame, end: usize) {
         let there = end - walk.at;
-        self.from_server.part_counted = false;
         self.from_server.rest = frame.bytes - there;
-        self.from_server.rest_dropped = self.from_server.phase == Phase::Dropping;
+        // A notice that cannot be read as a whole is left out.
+        self.from_server.rest_dropped = self.from_server.phase == Phase::Dropping || frame.tag == b'N';
         if self.from_server.rest_dropped {
+            walk.forward_to(walk.at, self.from_server.cycle);
             walk.at = end;
             walk.drop_to(end);
             return;

@@ -20,6 +20,18 @@ fn copy_out_is_cut_between_rows() {
 }
 
 #[test]
+fn copied_row_that_may_not_be_shown_is_cut_before() {
+    let mut rig = Rig::started();
+    rig.client(&query("copy t to stdout"));
+    let rows = [copy_data(b"row\n"), copy_data(b"BAD"), copy_data(b"row\n")].concat();
+    rig.server(&[copy_response(b'H'), rows].concat());
+    assert_eq!(tags(&rig.take_client()), "HdE");
+    rig.server(&[failed("cancelled"), ready(b'I')].concat());
+    assert_eq!(tags(&rig.take_client()), "Z");
+    assert_usable(&mut rig);
+}
+
+#[test]
 fn copied_row_that_waits_in_parts_is_counted_once() {
     let mut rig = Rig::started();
     rig.inspector.state().wait_after = Some(0);

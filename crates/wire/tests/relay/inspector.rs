@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use rastro_wire::{CancelKey, ClientError, Inspector, Next, RowsEnd, Settlement};
+use rastro_wire::{CancelKey, ClientError, Heard, Inspector, Next, RowsEnd, Settlement};
 
 #[derive(Default)]
 pub struct State {
@@ -20,6 +20,8 @@ pub struct State {
     pub ledger_failed: Option<ClientError>,
     pub interrupt: Option<ClientError>,
     pub plan_unknown: bool,
+    /// Messages that show something wait for an answer.
+    pub message_waits: bool,
     statements: u32,
     pending: u32,
     wakers: Vec<Waker>,
@@ -138,10 +140,36 @@ impl Inspector for Shared {
         Ok(())
     }
 
-    fn copy_row(&mut self) {
+    fn copy_begins(&mut self) {
+        self.state().log.push("copy begins".into());
+    }
+
+    fn copy_row(&mut self, payload: &[u8]) -> Result<(), ClientError> {
         let mut state = self.state();
+        if payload.ends_with(b"BAD") {
+            return Err(cut_error());
+        }
         state.pending += 1;
         state.log.push("copy row".into());
+        Ok(())
+    }
+
+    fn message(&mut self, _: Option<&mut u32>, tag: u8, payload: &[u8]) -> Heard {
+        let mut state = self.state();
+        let shows = |what: &[u8]| payload.windows(what.len()).any(|part| part == what);
+        if shows(b"SECRET") {
+            return Heard::Withhold(cut_error());
+        }
+        if !shows(b"VALUE") {
+            return Heard::Go { hold: 0 };
+        }
+        if state.message_waits {
+            state.is_ready = false;
+            return Heard::Wait;
+        }
+        state.log.push(format!("message {}", char::from(tag)));
+        state.tickets += 1;
+        Heard::Go { hold: state.tickets }
     }
 
     fn settle(&mut self, statement: &mut u32, end: RowsEnd) -> Settlement {

@@ -18,5 +18,6 @@ mod hostile;
 mod inspector;
 mod ledger;
 mod message;
+mod messages_read;
 mod noise;
 mod rig;

@@ -5,10 +5,25 @@ use crate::authentication;
 use crate::buffer::Tag;
 use crate::client_error::ClientError;
 use crate::frame::{Frame, split_cstr};
-use crate::inspector::{Inspector, RowsEnd};
+use crate::inspector::{Heard, Inspector, RowsEnd};
 use crate::relay::ops::Op;
 use crate::relay::{Relay, RelayError};
 use crate::startup::CancelKey;
+
+/// What the inspector said of a message.
+enum Told {
+    /// It goes on; if it has to wait, it is forwarded already.
+    Passes,
+    Withheld(ClientError),
+    /// It is not its turn.
+    Flow(Flow),
+}
+
+fn drop_message(walk: &mut Walk, frame: Frame, cycle: u64) {
+    walk.forward_to(walk.at, cycle);
+    walk.at += frame.bytes;
+    walk.drop_to(walk.at);
+}
 
 impl<I: Inspector + Unpin> Relay<I>
 where
@@ -25,28 +40,21 @@ where
     ) -> Result<Flow, RelayError> {
         let dropping = self.from_server.phase == Phase::Dropping;
         match frame.tag {
-            b'S' => {
-                if let Some((name, rest)) = split_cstr(payload) {
-                    self.inspector.parameter_status(name, split_cstr(rest).map_or(rest, |(value, _)| value));
-                }
+            b'S' if self.from_server.phase == Phase::Startup => {
+                self.read_parameter(payload);
                 self.pass_aside(walk, frame, dropping);
                 return Ok(Flow::On);
             }
             // A suspended person hears nothing more.
             b'A' if self.inspector.refuses(None).is_some() => {
-                walk.forward_to(walk.at, self.from_server.cycle);
-                walk.at += frame.bytes;
-                walk.drop_to(walk.at);
+                drop_message(walk, frame, self.from_server.cycle);
                 return Ok(Flow::On);
             }
-            b'A' => {
-                self.pass_aside(walk, frame, dropping);
-                return Ok(Flow::On);
-            }
-            b'N' => {
+            b'N' if dropping || self.from_server.phase == Phase::Startup => {
                 walk.at += frame.bytes;
                 return Ok(Flow::On);
             }
+            b'S' | b'A' | b'N' => return Ok(self.message_aside(walk, bytes, frame, payload)),
             b'Z' => return self.ready_for_query(walk, bytes, frame, payload),
             b'G' if dropping => {
                 self.refuse_copy_in();
@@ -69,18 +77,24 @@ where
                 return Ok(Flow::On);
             }
             b'd' if self.from_server.copying_out => {
-                self.read_copy_row(walk);
-                walk.at += frame.bytes;
-                return Ok(Flow::On);
+                return Ok(self.copy_row(walk, bytes, frame, payload));
             }
             _ => {}
         }
         if frame.tag == b'V' && !payload.starts_with(&[0xff; 4]) {
-            // What a function returns is read by nobody here; it counts like a row of unknown content.
-            walk.rows_from.get_or_insert(walk.at);
-            self.inspector.copy_row();
-            walk.at += frame.bytes;
+            let flow = self.copy_row(walk, bytes, frame, payload.get(4..).unwrap_or_default());
+            if matches!(flow, Flow::Stop) || self.from_server.phase == Phase::Dropping {
+                return Ok(flow);
+            }
             return Ok(self.settle(walk, bytes, RowsEnd::Completed));
+        }
+        let mut withheld = None;
+        if frame.tag == b'E' && !self.is_refused() {
+            match self.hear(walk, bytes, frame, payload) {
+                Told::Passes => {}
+                Told::Withheld(error) => withheld = Some(error),
+                Told::Flow(flow) => return Ok(flow),
+            }
         }
         let end = match frame.tag {
             b'C' | b's' | b'I' => RowsEnd::Completed,
@@ -93,7 +107,74 @@ where
         if self.from_server.phase == Phase::Dropping {
             return Ok(Flow::On);
         }
-        self.answer(walk, frame, payload)
+        self.answer(walk, frame, payload, withheld)
+    }
+
+    fn read_parameter(&mut self, payload: &[u8]) {
+        if let Some((name, rest)) = split_cstr(payload) {
+            self.inspector.parameter_status(name, split_cstr(rest).map_or(rest, |(value, _)| value));
+        }
+    }
+
+    // The message at the front answers one that the gateway made fail.
+    fn is_refused(&self) -> bool {
+        matches!(
+            self.ops.peek(),
+            Some(Op::Query { refused: Some(_), .. } | Op::Parse { refused: Some(_), .. })
+        )
+    }
+
+    // Settles the rows before a message and has the inspector read it.
+    fn hear(&mut self, walk: &mut Walk, bytes: &[u8], frame: Frame, payload: &[u8]) -> Told {
+        let dropping = self.from_server.phase == Phase::Dropping;
+        if let Flow::Stop = self.settle(walk, bytes, RowsEnd::Open) {
+            return Told::Flow(Flow::Stop);
+        }
+        if !dropping && self.from_server.phase == Phase::Dropping {
+            return Told::Flow(Flow::On);
+        }
+        let statement = if dropping { None } else { self.ops.front().and_then(Op::statement_mut) };
+        match self.inspector.message(statement, frame.tag, payload) {
+            Heard::Go { hold: 0 } => Told::Passes,
+            Heard::Go { hold } => {
+                if dropping {
+                    walk.drop_to(walk.at);
+                } else {
+                    walk.forward_to(walk.at, self.from_server.cycle);
+                }
+                // Forwarded at once: the next settlement has another ticket.
+                walk.hold = hold;
+                walk.forward_to(walk.at + frame.bytes, self.from_server.cycle);
+                Told::Passes
+            }
+            Heard::Withhold(error) => Told::Withheld(error),
+            Heard::Wait => {
+                if dropping {
+                    walk.drop_to(walk.at);
+                }
+                Told::Flow(self.wait_for_plan(walk))
+            }
+        }
+    }
+
+    // A message that may belong to no statement: read, then passed on or left out.
+    fn message_aside(&mut self, walk: &mut Walk, bytes: &[u8], frame: Frame, payload: &[u8]) -> Flow {
+        let dropping = self.from_server.phase == Phase::Dropping;
+        match self.hear(walk, bytes, frame, payload) {
+            Told::Passes if walk.from > walk.at => walk.at += frame.bytes,
+            Told::Passes => self.pass_aside(walk, frame, dropping),
+            Told::Withheld(_) => {
+                if dropping {
+                    walk.drop_to(walk.at);
+                }
+                drop_message(walk, frame, self.from_server.cycle);
+            }
+            Told::Flow(flow) => return flow,
+        }
+        if frame.tag == b'S' {
+            self.read_parameter(payload);
+        }
+        Flow::On
     }
 
     // A message that belongs to no statement passes even while a cut drops the rest.
@@ -130,7 +211,13 @@ where
     }
 
     // A message that answers the op in front.
-    fn answer(&mut self, walk: &mut Walk, frame: Frame, payload: &[u8]) -> Result<Flow, RelayError> {
+    fn answer(
+        &mut self,
+        walk: &mut Walk,
+        frame: Frame,
+        payload: &[u8],
+        withheld: Option<ClientError>,
+    ) -> Result<Flow, RelayError> {
         let unexpected = |expected| Err(RelayError::Unexpected { tag: frame.tag, expected });
         let end = walk.at + frame.bytes;
         let front = self.ops.front();
@@ -184,8 +271,12 @@ where
             }
             (b'V', Some(Op::FunctionCall { .. })) => {}
             (b'G', Some(Op::Query { .. } | Op::Execute { .. })) => self.ops.begin_copy_in(),
-            (b'H', Some(Op::Query { .. } | Op::Execute { .. })) => self.from_server.copying_out = true,
+            (b'H', Some(Op::Query { .. } | Op::Execute { .. })) => {
+                self.inspector.copy_begins();
+                self.from_server.copying_out = true;
+            }
             (b'W', Some(Op::Query { .. })) => {
+                self.inspector.copy_begins();
                 self.from_server.copying_out = true;
                 self.ops.begin_copy_in();
             }
@@ -195,7 +286,7 @@ where
                     Some(Op::Query { refused, .. } | Op::Parse { refused, .. }) => refused.take(),
                     _ => None,
                 };
-                if let Some(error) = refused {
+                if let Some(error) = refused.or(withheld) {
                     walk.forward_to(walk.at, self.from_server.cycle);
                     walk.out.push_owned(
                         error.to_frame(),

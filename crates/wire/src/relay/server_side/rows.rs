@@ -38,12 +38,7 @@ where
         let (mut frame, mut payload) = (first, payload);
         loop {
             if let Err(error) = self.inspector.row(&plan, payload) {
-                let flow = self.settle(walk, bytes, RowsEnd::Open);
-                if matches!(flow, Flow::On) && self.from_server.phase != Phase::Dropping {
-                    walk.forward_to(walk.at, self.from_server.cycle);
-                    self.cut_in_walk(walk, &error);
-                }
-                return Ok(flow);
+                return Ok(self.cut_before(walk, bytes, &error));
             }
             walk.at += frame.bytes;
             match next_row(bytes, walk.at) {
@@ -56,9 +51,23 @@ where
         }
     }
 
-    pub(super) fn read_copy_row(&mut self, walk: &mut Walk) {
+    pub(super) fn copy_row(&mut self, walk: &mut Walk, bytes: &[u8], frame: Frame, payload: &[u8]) -> Flow {
         walk.rows_from.get_or_insert(walk.at);
-        self.inspector.copy_row();
+        if let Err(error) = self.inspector.copy_row(payload) {
+            return self.cut_before(walk, bytes, &error);
+        }
+        walk.at += frame.bytes;
+        Flow::On
+    }
+
+    // Settles what was read and cuts the statement before the row that may not be shown.
+    fn cut_before(&mut self, walk: &mut Walk, bytes: &[u8], error: &ClientError) -> Flow {
+        let flow = self.settle(walk, bytes, RowsEnd::Open);
+        if matches!(flow, Flow::On) && self.from_server.phase != Phase::Dropping {
+            walk.forward_to(walk.at, self.from_server.cycle);
+            self.cut_in_walk(walk, error);
+        }
+        flow
     }
 
     pub(super) fn settle(&mut self, walk: &mut Walk, bytes: &[u8], end: RowsEnd) -> Flow {
@@ -75,7 +84,6 @@ where
         while left > 0
             && let Some(Ok(Some(frame))) = bytes.get(cut_at..).map(|b| read_header(b, SERVER_FRAME_BYTES_MAX))
         {
-            // A row that passes in parts is counted before it is there.
             if cut_at + frame.bytes > walk.at {
                 break;
             }

@@ -1,0 +1,123 @@
+use rastro_model::Certainty;
+
+use super::Scanner;
+use crate::value_index::{Class, NUMBER_DIGITS, ValueIndex, country_code_len, is_number_separator};
+
+const RUNS_MAX: usize = 8;
+const SEPARATORS_MAX: usize = 3;
+/// A number kept bare is nobody else's by chance only from this length on.
+const BARE_DIGITS_MIN: usize = 9;
+const NATIONAL_DIGITS_MAX: usize = 12;
+
+impl Scanner {
+    /// Looks up the numbers of the token that begins with the digit at `place`; returns where it ends.
+    ///
+    /// Runs of digits are joined over punctuation in every way that gives 7 to 15 digits, the longest first.
+    pub(super) fn numbers(&mut self, index: &ValueIndex, bytes: &[u8], place: usize, whole: bool) -> usize {
+        let previous = place.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+        let plus = previous == Some(b'+');
+        let mut runs = [(0, 0); RUNS_MAX];
+        let (mut count, mut at) = (0, place);
+        let mut end = place;
+        while let Some(run) = runs.get_mut(count) {
+            let digits =
+                bytes.get(at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+            *run = (at, at + digits);
+            count += 1;
+            end = at + digits;
+            let rest = bytes.get(end..).unwrap_or_default();
+            let gap = rest.iter().take(SEPARATORS_MAX + 1).take_while(|b| is_number_separator(**b)).count();
+            at = end + gap;
+            if gap == 0 || gap > SEPARATORS_MAX || !bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                break;
+            }
+        }
+        let runs = runs.get(..count).unwrap_or_default();
+        let covers = whole && place <= 2 && bytes.get(end..).unwrap_or_default().len() <= 1;
+        let after_letter = !plus && previous.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let mut first = 0;
+        while first < runs.len() {
+            let mut last = runs.len();
+            let mut found = false;
+            while last > first && !found {
+                let window = runs.get(first..last).unwrap_or_default();
+                let token = Token {
+                    plus: plus && first == 0,
+                    joined: window.len() > 1,
+                    covers: covers && window.len() == runs.len(),
+                    after_letter: after_letter && first == 0,
+                };
+                found = self.number_of(index, bytes, window, token);
+                last -= 1;
+            }
+            first = if found { last + 1 } else { first + 1 };
+        }
+        end
+    }
+
+    fn number_of(&mut self, index: &ValueIndex, bytes: &[u8], runs: &[(usize, usize)], token: Token) -> bool {
+        self.canonical.clear();
+        for (place, (start, end)) in runs.iter().enumerate() {
+            let run = bytes.get(*start..*end).unwrap_or_default();
+            // The trunk digit that is left out abroad: +44 (0)20 …
+            let trunk = place > 0 && token.plus && run == b"0" && bytes.get(*end) == Some(&b')');
+            if !trunk {
+                self.canonical.extend_from_slice(run);
+            }
+            if self.canonical.len() > 24 {
+                return false;
+            }
+        }
+        let zeros = self.canonical.iter().take_while(|digit| **digit == b'0').count();
+        self.canonical.drain(..zeros);
+        let len = self.canonical.len();
+        if !NUMBER_DIGITS.contains(&len) {
+            return false;
+        }
+        let international = token.plus || zeros == 2;
+        let lengths = index.shapes().number_lengths;
+        if lengths >> len & 1 == 1 {
+            let decorated = international || (token.joined && len >= BARE_DIGITS_MIN);
+            let certainty = if decorated { Certainty::Exact } else { Certainty::Possible };
+            if self.find(index, Class::Number, certainty) {
+                return true;
+            }
+            let plain = len >= BARE_DIGITS_MIN && !token.after_letter;
+            let certainty = if plain { Certainty::Exact } else { Certainty::Possible };
+            if self.find(index, Class::BareNumber, certainty) {
+                return true;
+            }
+        }
+        if international {
+            let code = country_code_len(&self.canonical);
+            self.canonical.drain(..code);
+            return lengths >> self.canonical.len() & 1 == 1
+                && (self.find(index, Class::BareNumber, Certainty::Possible)
+                    || self.find(index, Class::Number, Certainty::Possible));
+        }
+        // Without its calling code: every known one is tried, where the token looks like a telephone number.
+        if len > NATIONAL_DIGITS_MAX || token.after_letter || !(token.covers || zeros == 1 || token.joined) {
+            return false;
+        }
+        let national = std::mem::take(&mut self.canonical);
+        let mut found = false;
+        for code in &index.shapes().country_codes {
+            self.canonical.clear();
+            // Writing to memory does not fail.
+            let _ = std::io::Write::write_fmt(&mut self.canonical, format_args!("{code}"));
+            self.canonical.extend_from_slice(&national);
+            let fits = lengths.checked_shr(self.canonical.len() as u32).unwrap_or(0) & 1 == 1;
+            found |= fits && self.find(index, Class::Number, Certainty::Possible);
+        }
+        self.canonical = national;
+        found
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Token {
+    plus: bool,
+    joined: bool,
+    covers: bool,
+    after_letter: bool,
+}

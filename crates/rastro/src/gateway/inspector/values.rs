@@ -1,0 +1,116 @@
+//! What known values in rows and messages tell (attribution step 2), and the policy on uncertain rows.
+
+use std::sync::Arc;
+
+use rastro_attribution::{Catalogue, RowScan, row_description};
+use rastro_detect::Mode;
+use rastro_model::{Certainty, KindId, ShownKey};
+use rastro_wire::ClientError;
+
+use super::sight::Sight;
+use super::{Execution, Plan, Reading, SessionInspector};
+use crate::config::Policy;
+
+impl SessionInspector {
+    /// Returns which cells of a result are read; `None` if none, or if there is no index.
+    pub(super) fn scan(
+        &self,
+        catalogue: &Catalogue,
+        columns: row_description::Columns<'_>,
+    ) -> Option<Arc<RowScan>> {
+        self.gateway.values.load().as_ref()?;
+        RowScan::build(catalogue, columns).map(Arc::new)
+    }
+
+    pub(super) fn scan_of_anything(&self) -> Option<Arc<RowScan>> {
+        self.gateway.values.load().as_ref().map(|_| Arc::new(RowScan::of_anything()))
+    }
+
+    /// Adds an unattributed row.
+    pub(super) fn count_row(&mut self) {
+        self.batch.begin_row();
+        let fields = self.gateway.settings.all_fields;
+        self.batch.push(KindId(0), ShownKey::Unknown, fields, Certainty::Possible);
+    }
+
+    /// Adds what known values show to the row begun last. A counted row that shows some is attributed.
+    #[inline]
+    pub(super) fn read_values(&mut self, reading: &Reading, payload: &[u8]) {
+        let Some(scan) = &reading.scan else { return };
+        let SessionInspector { gateway, scanner, batch, .. } = self;
+        let Some(index) = &*gateway.values.load() else { return };
+        scan.read_row(index, payload, scanner, batch);
+        if matches!(reading.plan, Plan::Count)
+            && batch.last_row().iter().any(|shown| shown.certainty == Certainty::Exact)
+        {
+            batch.explain(KindId(0), gateway.settings.all_fields);
+        }
+    }
+
+    /// Reads COPY data or what a function returned as one row; if no value is known, it is unattributed.
+    pub(super) fn read_chunk(&mut self, payload: &[u8]) {
+        self.count_row();
+        let SessionInspector { gateway, scanner, batch, .. } = self;
+        let Some(index) = &*gateway.values.load() else { return };
+        scanner.clear();
+        scanner.chunk(index, payload);
+        scanner.record(batch);
+        if batch.last_row().iter().any(|shown| shown.certainty == Certainty::Exact) {
+            batch.explain(KindId(0), gateway.settings.all_fields);
+        }
+    }
+
+    /// Reads a message as a row of its own and returns whether it shows anything; if not, there is no row.
+    pub(super) fn read_message(&mut self, payload: &[u8]) -> bool {
+        let SessionInspector { gateway, scanner, batch, .. } = self;
+        let Some(index) = &*gateway.values.load() else { return false };
+        scanner.clear();
+        scanner.value(index, payload);
+        if scanner.hits().is_empty() {
+            return false;
+        }
+        batch.begin_row();
+        scanner.record(batch);
+        true
+    }
+
+    /// Returns an execution for what belongs to none.
+    pub(super) fn outside_execution(&self) -> Execution {
+        Execution {
+            seat: Arc::clone(&self.seat),
+            text: None,
+            ordinal: self.executions,
+            recorded: false,
+            sight: Sight::Plain,
+            mixed: false,
+            asked_for: 0,
+        }
+    }
+
+    /// Takes the row begun last back if it may not be shown.
+    ///
+    /// # Errors
+    /// What the client is told.
+    #[inline]
+    pub(super) fn judge_row(&mut self) -> Result<(), ClientError> {
+        let settings = &self.gateway.settings;
+        let policies = (settings.on_unattributed, settings.on_possible);
+        if policies == (Policy::Record, Policy::Record) || settings.mode == Mode::Observe {
+            return Ok(());
+        }
+        let unattributed = |key| key == ShownKey::Unknown;
+        let row = self.batch.last_row();
+        let what = if policies.0 == Policy::Refuse && row.iter().any(|shown| unattributed(shown.key)) {
+            "shows personal data that cannot be attributed"
+        } else if policies.1 == Policy::Refuse
+            && row.iter().any(|s| !unattributed(s.key) && s.certainty == Certainty::Possible)
+        {
+            "possibly shows personal data"
+        } else {
+            return Ok(());
+        };
+        self.batch.take_back_row();
+        Err(ClientError::error("42501", format!("the result {what} and is refused"))
+            .with_hint("Select the key of the people beside their data, or ask the data protection team."))
+    }
+}
