@@ -13,10 +13,8 @@ use std::task::{Context, Poll};
 use rastro_attribution::statement::Normalised;
 use rastro_attribution::tokens::Scanner;
 use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, RowScan, row_description};
-use rastro_detect::{Breach, Mode, Next as BudgetNext, PrincipalBudget, Suspensions};
-use rastro_ledger::{
-    AppendError, ControlEntry, ControlKind, DisclosureEntry, EntryNo, Outcome, PrincipalRef, SessionRef,
-};
+use rastro_detect::{Mode, Next as BudgetNext, PrincipalBudget, Suspensions};
+use rastro_ledger::{EntryNo, Outcome, PrincipalRef, SessionRef};
 use rastro_model::{Clock, Principal, ShownBatch};
 use rastro_wire::{CancelKey, ClientError, Heard, Inspector, Next, RowsEnd, Settlement};
 
