@@ -35,7 +35,7 @@ fn every_way_to_show_an_address_is_attributed_exactly() {
     let gateway = Gateway::start(cluster(), &GatewayOptions::default());
     let ways = [
         "SELECT upper(email) FROM customers WHERE id IN (7, 8)",
-        "SELECT name || email || phone FROM customers WHERE id IN (7, 8)",
+        "SELECT concat(name, email, phone) FROM customers WHERE id IN (7, 8)",
         "SELECT json_agg(json_build_object('n', 1, 'e', email)) FROM customers WHERE id IN (7, 8)",
         "SELECT array_agg(email) FROM customers WHERE id IN (7, 8)",
         "SELECT row(1, email) FROM customers WHERE id IN (7, 8)",

@@ -303,7 +303,9 @@ where
         // A notice that cannot be read as a whole is left out.
         self.from_server.rest_dropped = self.from_server.phase == Phase::Dropping || frame.tag == b'N';
         if self.from_server.rest_dropped {
-            walk.forward_to(walk.at, self.from_server.cycle);
+            if self.from_server.phase != Phase::Dropping {
+                walk.forward_to(walk.at, self.from_server.cycle);
+            }
             walk.at = end;
             walk.drop_to(end);
             return;
