@@ -2,6 +2,7 @@
 
 mod keys;
 mod resume;
+mod retention;
 mod thread;
 
 use std::fs::File;
@@ -19,6 +20,8 @@ use crate::store::Store;
 use resume::Resume;
 
 pub use keys::{KeyChange, KeyFiles, Keyring};
+pub(crate) use retention::RETAINED;
+pub use retention::{Retained, forget_before};
 pub use thread::{SealHealth, SealPaths, SealWatch, SealerThread};
 
 /// Name of the last checkpoint in the store of the tree.
@@ -271,6 +274,7 @@ impl<F: Files> Sealer<F> {
         if changes {
             note.sign(self.keys.current(), time);
             self.keys.change(&checkpoint, self.tree.as_mut())?;
+            self.resign_retention()?;
         }
         note.sign(self.keys.current(), time);
         self.write_partial_tiles()?;

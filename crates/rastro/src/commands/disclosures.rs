@@ -186,7 +186,7 @@ fn names_of(schema: &Schema, fields: FieldSet) -> Vec<&str> {
 }
 
 /// Reads RFC 3339, a date (its beginning in UTC) or a period back from now.
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
