@@ -35,6 +35,15 @@ pub(super) fn run(arguments: &SealArguments) -> CommandResult {
         println!("{}", next.encode());
     }
     if let Some(before) = arguments.forget_before {
+        // What still counts for a budget or explains a disclosure is read at start-up.
+        let counts = config.budget.iter().map(|budget| budget.window.0);
+        let counts =
+            counts.chain(config.reason.iter().map(|reason| reason.grace.0)).max().unwrap_or_default();
+        let limit = SystemClock.now().minus_micros(i64::try_from(counts.as_micros()).unwrap_or(i64::MAX));
+        if before > limit {
+            let why = "budgets and reasons still need what is younger than";
+            return Err(anyhow::anyhow!("`--forget-before {before}` is too late: {why} {limit}").into());
+        }
         return forget(&paths, before);
     }
     match paths.open() {

@@ -205,7 +205,7 @@ fn every_random_tampering_is_noticed() {
     ledger.write(400);
     ledger.seal();
     assert_eq!(ledger.verify().fault, None);
-    let said = ledger.said().unwrap();
+    let told = ledger.told().unwrap();
     let (mut tried, mut of_kind) = (0, [0; 4]);
     for case in seed.. {
         if tried == number_of_tamperings() {
@@ -226,13 +226,13 @@ fn every_random_tampering_is_noticed() {
         let files_fit = tampered.tree == ledger.tree && tampered.salts == ledger.salts;
         if files_fit
             && tampered.known.is_empty()
-            && let Ok(found) = tampered.said()
-            && found.starts_with(&said)
+            && let Ok(found) = tampered.told()
+            && found.starts_with(&told)
         {
             // Other bytes that say the same (a flipped bit of a name that no entry cites) record nothing else;
             // and entries behind the last checkpoint are new ones, which the report counts.
             let report = tampered.verify();
-            assert_eq!((report.fault, report.younger), (None, (found.len() - said.len()) as u64), "{case}");
+            assert_eq!((report.fault, report.younger), (None, (found.len() - told.len()) as u64), "{case}");
             continue;
         }
         (tried, of_kind[kind]) = (tried + 1, of_kind[kind] + 1);
