@@ -1,4 +1,5 @@
-//! The ledger: so far its *spool*, the durable append-only log of disclosures.
+//! The ledger: its *spool*, the durable append-only log of disclosures, and the proof over it: [`seal`] grows a
+//! Merkle tree behind the spool and signs checkpoints, [`witness`] has them cosigned, [`verify`] checks all offline.
 //!
 //! ```no_run
 //! # async fn show() -> Result<(), Box<dyn std::error::Error>> {

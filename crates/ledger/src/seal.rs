@@ -1,7 +1,9 @@
 //! Seals the spool: reads its durable entries behind the writer, grows the tree, signs checkpoints. Keeps P5.
 
 mod keys;
+mod nodes;
 mod resume;
+mod retention;
 mod thread;
 
 use std::fs::File;
@@ -11,7 +13,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::disk::Files;
 use crate::frame::HEADER_LEN;
 use crate::leaf::LeafMaker;
-use crate::merkle::{Frontier, Hash, TileId, encode_tile};
+use crate::merkle::{Frontier, TileId, encode_tile};
 use crate::note::{KeyError, Note};
 use crate::reader::{Position, ReadError, SpoolReader};
 use crate::salts::{FileSalt, SaltError, Seeds};
@@ -19,6 +21,9 @@ use crate::store::Store;
 use resume::Resume;
 
 pub use keys::{KeyChange, KeyFiles, Keyring};
+pub use nodes::StoredNodes;
+pub(crate) use retention::RETAINED;
+pub use retention::{Retained, forget_before};
 pub use thread::{SealHealth, SealPaths, SealWatch, SealerThread};
 
 /// Name of the last checkpoint in the store of the tree.
@@ -271,6 +276,7 @@ impl<F: Files> Sealer<F> {
         if changes {
             note.sign(self.keys.current(), time);
             self.keys.change(&checkpoint, self.tree.as_mut())?;
+            self.resign_retention()?;
         }
         note.sign(self.keys.current(), time);
         self.write_partial_tiles()?;
@@ -311,47 +317,4 @@ fn partial_tile(size: u64, level: u8) -> Option<TileId> {
     let width = TileId::partial_width(size, level);
     let index = size.checked_shr(8 * (u32::from(level) + 1)).unwrap_or(0);
     (width > 0).then_some(TileId { level, index, width })
-}
-
-/// The nodes of a tree as its stored tiles give them.
-pub struct StoredNodes<'a> {
-    store: &'a dyn Store,
-    size: u64,
-}
-
-impl<'a> StoredNodes<'a> {
-    /// Reads the tree of `size` leaves, a size that a checkpoint had.
-    pub fn new(store: &'a dyn Store, size: u64) -> StoredNodes<'a> {
-        StoredNodes { store, size }
-    }
-
-    /// Returns the hashes of a tile; of a partial tile that has been filled meanwhile, as many as it had.
-    ///
-    /// # Errors
-    /// The tile is missing or damaged.
-    pub fn tile(&self, id: TileId) -> Result<Vec<Hash>, SealError> {
-        let missing = || SealError::Missing { name: id.path() };
-        for path in [id.path(), TileId { width: 256, ..id }.path()] {
-            if let Some(bytes) = self.store.read(&path).map_err(SealError::store(&path))? {
-                let (hashes, rest) = bytes.as_chunks::<32>();
-                let hashes = hashes.get(..id.width).filter(|_| rest.is_empty()).ok_or_else(missing)?;
-                return Ok(hashes.to_vec());
-            }
-        }
-        Err(missing())
-    }
-}
-
-impl crate::merkle::Nodes for StoredNodes<'_> {
-    type Error = SealError;
-
-    fn node(&self, height: u32, index: u64) -> Result<Hash, SealError> {
-        let (level, within) = ((height / 8) as u8, height % 8);
-        let first = index << within;
-        let missing = || SealError::Missing { name: format!("tile/{level}") };
-        let id = TileId::containing(level, first, self.size).ok_or_else(missing)?;
-        let at = (first % 256) as usize;
-        let hashes = self.tile(id)?;
-        Ok(crate::merkle::merkle_root(hashes.get(at..at + (1 << within)).ok_or_else(missing)?))
-    }
 }

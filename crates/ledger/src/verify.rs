@@ -85,12 +85,17 @@ pub fn verify<F: Files + Send>(
     progress: &Progress,
 ) -> Result<Report, VerifyError> {
     let files = open();
-    let seqs = files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
+    let mut seqs = files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
     let trust = match Trust::establish(evidence)? {
         Ok(trust) => trust,
         Err(fault) => return Ok(Report::of_fault(fault)),
     };
-    let mut merge = Merge::new(&trust, evidence.tree);
+    // A removal that was broken off may have left some.
+    seqs.retain(|seq| trust.retained.as_ref().is_none_or(|retained| *seq >= retained.first_file));
+    let mut merge = match Merge::new(&trust, evidence.tree)? {
+        Ok(merge) => merge,
+        Err(fault) => return Ok(Report::of_fault(fault)),
+    };
     merge.missing_file = first_gap(&seqs);
     let jobs: Vec<Job> =
         seqs.iter().enumerate().map(|(i, seq)| Job { seq: *seq, last: i + 1 == seqs.len() }).collect();

@@ -50,7 +50,7 @@ enum Command {
     Exposure(exposure::ExposureArguments),
     /// Checks offline that the ledger is what was recorded
     Verify(verify::VerifyArguments),
-    /// Signs what the spool holds now; changes the ledger's key
+    /// Signs what the spool holds now; changes the ledger's key; removes old entries
     Seal(seal::SealArguments),
     /// Runs a witness that cosigns the checkpoints of ledgers
     Witness(witness::WitnessArguments),

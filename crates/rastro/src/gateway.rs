@@ -69,9 +69,12 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let spool = Spool::open(settings.spool.clone()).context("cannot open the ledger")?;
     let paths = SealPaths::below(&settings.data_dir);
     witnesses::start(&paths, config.witness_addresses()).context("cannot ask witnesses")?;
-    let public_key = KeyFiles::new(&paths.keys).public_path();
+    let keys = KeyFiles::new(&paths.keys);
+    let public = keys.load_or_create().context("cannot use the ledger's keys")?;
+    let newest = public.public().last().map(|key| key.encode());
     let sealer = SealerThread::start(paths, spool.watch_durable()).context("cannot seal the ledger")?;
-    tracing::info!(file = %public_key.display(), "the ledger's public key; keep a copy elsewhere");
+    let file = keys.public_path();
+    tracing::info!(key = newest, file = %file.display(), "the ledger's public key; keep a copy elsewhere");
     let book = config.budget_book().context("cannot read the budgets")?;
     let board = SuspensionBoard::new(suspensions::load(&settings.data_dir)?);
     let clock = SystemClock;

@@ -5,7 +5,8 @@ use super::file::{FileCheck, Mismatch, Piece, Stop};
 use super::locate::{find_altered, find_altered_tile};
 use super::report::{Fault, Report};
 use super::trust::{Signed, Trust};
-use crate::merkle::{Frontier, Hash, TileId, merkle_root};
+use crate::merkle::{Frontier, Hash, TILE_WIDTH, TileId, merkle_root};
+use crate::seal::{SealError, StoredNodes};
 use crate::store::Store;
 
 /// What the entries come to so far.
@@ -28,19 +29,29 @@ pub(super) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    pub(super) fn new(trust: &'a Trust, tree: &'a (dyn Store + Sync)) -> Merge<'a> {
-        Merge {
+    /// Begins at the first entry that is kept; inside, the tile that is needed for that and not there.
+    pub(super) fn new(
+        trust: &'a Trust,
+        tree: &'a (dyn Store + Sync),
+    ) -> Result<Result<Merge<'a>, Fault>, VerifyError> {
+        let first = trust.retained.as_ref().map_or(0, |retained| retained.first);
+        let (frontier, tile_roots) = match stump(tree, first, trust.checkpoint.size) {
+            Ok(stump) => stump,
+            Err(SealError::Missing { name: path }) => return Ok(Err(Fault::Tile { path })),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Ok(Merge {
             trust,
             tree,
-            frontier: Frontier::new(),
-            tile_roots: Vec::new(),
+            frontier,
+            tile_roots,
             mismatches: Vec::new(),
             missing_tile: None,
             unfit: Vec::new(),
             stop: None,
             unhashed: 0,
             missing_file: None,
-        }
+        }))
     }
 
     /// Adds the next file.
@@ -118,6 +129,10 @@ impl<'a> Merge<'a> {
         }
     }
 
+    fn removed(&self) -> u64 {
+        self.trust.retained.as_ref().map_or(0, |retained| retained.first)
+    }
+
     /// Says what is wrong, if anything is.
     pub(super) fn finish(self) -> Result<Report, VerifyError> {
         let size = self.frontier.size();
@@ -126,7 +141,8 @@ impl<'a> Merge<'a> {
         let fault = self.fault()?;
         Ok(Report {
             witnessed: self.trust.witnessed.clone(),
-            entries: size,
+            entries: size.saturating_sub(self.removed()),
+            removed: self.removed(),
             younger: if fault.is_none() { younger } else { 0 },
             key_changes: self.trust.key_changes,
             checkpoint: Some(checkpoint),
@@ -166,4 +182,33 @@ impl<'a> Merge<'a> {
             _ => Fault::Missing { first, last },
         }))
     }
+}
+
+/// Returns the tree of the first `first` entries as the stored tiles give it. Whether they are to be trusted
+/// shows at the end, when the entries behind lead to the signed root or do not.
+fn stump(tree: &dyn Store, first: u64, sealed: u64) -> Result<(Frontier, Vec<Hash>), SealError> {
+    let nodes = StoredNodes::new(tree, sealed);
+    let missing = |id: TileId| SealError::Missing { name: id.path() };
+    let width = TILE_WIDTH as u64;
+    let mut frontier = Frontier::new();
+    let mut roots = Vec::new();
+    for at in (0..first / width).step_by(TILE_WIDTH) {
+        let id = TileId::containing(1, at, sealed).ok_or(SealError::Missing { name: "tile/1".to_owned() })?;
+        let wanted = (first / width - at).min(width) as usize;
+        let hashes = nodes.tile(id)?;
+        let hashes = hashes.get(..wanted).ok_or_else(|| missing(id))?;
+        hashes.iter().for_each(|hash| {
+            frontier.push_tile(*hash);
+        });
+        roots.extend_from_slice(hashes);
+    }
+    if !first.is_multiple_of(width) {
+        let id = TileId::containing(0, first - 1, sealed)
+            .ok_or(SealError::Missing { name: "tile/0".to_owned() })?;
+        let hashes = nodes.tile(id)?;
+        let wanted = (first % width) as usize;
+        let hashes = hashes.get(..wanted).ok_or_else(|| missing(id))?;
+        hashes.iter().for_each(|hash| frontier.push(*hash, |_, _| {}));
+    }
+    Ok((frontier, roots))
 }

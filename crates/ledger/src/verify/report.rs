@@ -13,6 +13,8 @@ pub struct Report {
     pub entries: u64,
     /// Entries behind the last checkpoint, which nothing vouches for yet.
     pub younger: u64,
+    /// Entries removed on purpose, from the front; only the hashes above theirs are left.
+    pub removed: u64,
     /// How often the key was changed, counted from the one that is trusted.
     pub key_changes: usize,
     /// The first thing that is wrong; `None`: everything is as it was signed.

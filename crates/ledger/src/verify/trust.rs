@@ -5,7 +5,7 @@ use super::{CHECKPOINT, Evidence, VerifyError, WITNESSED, read_checkpoint};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::merkle::Hash;
 use crate::note::{Note, NoteVerifier, SignatureError};
-use crate::seal::KeyChange;
+use crate::seal::{KeyChange, RETAINED, Retained};
 
 /// Greatest number of key changes followed.
 const CHANGES_MAX: usize = 10_000;
@@ -27,6 +27,8 @@ pub(super) struct Trust {
     /// The checkpoint and all others known, by rising size.
     pub(super) signed: Vec<Signed>,
     pub(super) key_changes: usize,
+    /// What was removed on purpose.
+    pub(super) retained: Option<Retained>,
 }
 
 impl Trust {
@@ -43,6 +45,17 @@ impl Trust {
         if let Some(fault) = signed_late(&checkpoint, &note, &keys, &changes) {
             return Ok(Err(fault));
         }
+        let retained = match read_checkpoint(evidence.tree, RETAINED)?
+            .map(|bytes| Retained::open(&bytes, &keys))
+        {
+            Some(Err(error)) => return Ok(Err(forged(RETAINED, &error.into()))),
+            Some(Ok(retained)) if retained.first > checkpoint.size => {
+                let (size, known) = (checkpoint.size, retained.at.size);
+                return Ok(Err(Fault::RolledBack { size, known, how: "signed at a removal of old entries" }));
+            }
+            Some(Ok(retained)) => Some(retained),
+            None => None,
+        };
         let mut signed = Vec::new();
         let mut witnessed = None;
         if let Some(bytes) = read_checkpoint(evidence.tree, WITNESSED)? {
@@ -65,6 +78,9 @@ impl Trust {
                 how: "signed at a change of keys",
             });
         }
+        if let Some(Retained { at: Checkpoint { size, root, .. }, .. }) = &retained {
+            signed.push(Signed { size: *size, root: *root, how: "signed at a removal of old entries" });
+        }
         for (i, bytes) in evidence.known.iter().enumerate() {
             let opened = Checkpoint::open(bytes, &keys);
             let (known, note) = opened.map_err(|source| VerifyError::Known { number: i + 1, source })?;
@@ -84,7 +100,7 @@ impl Trust {
             return Ok(Err(Fault::RolledBack { size: checkpoint.size, known, how }));
         }
         signed.push(Signed { size: checkpoint.size, root: checkpoint.root, how: "signed last" });
-        Ok(Ok(Trust { checkpoint, witnessed, signed, key_changes: changes.len() }))
+        Ok(Ok(Trust { checkpoint, witnessed, signed, key_changes: changes.len(), retained }))
     }
 
     /// Returns the sizes at which roots are known.

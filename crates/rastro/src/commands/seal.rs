@@ -1,18 +1,23 @@
 use anyhow::Context;
 use clap::Args;
-use rastro_ledger::seal::{CHECKPOINT, KeyFiles, SealError, SealPaths};
-use rastro_model::{Clock, SystemClock};
+use rastro_ledger::seal::{CHECKPOINT, KeyFiles, SealError, SealPaths, forget_before};
+use rastro_model::{Clock, SystemClock, Timestamp};
 
+use super::disclosures::parse_time;
 use super::{CommandResult, ConfigFile};
 use crate::config::Config;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  rastro seal\n  rastro seal --new-key\n\n\
+#[command(after_help = "Example:\n  rastro seal\n  rastro seal --new-key\n  \
+    rastro seal --forget-before 365d\n\n\
     `rastro serve` seals every second by itself; beside it, this prints where the last checkpoint is.")]
 pub(super) struct SealArguments {
     /// Passes to a new key: the old one vouches for it and is destroyed
     #[arg(long)]
     new_key: bool,
+    /// Removes spool files whose entries are all older, leaving hashes that the rest still proves itself with
+    #[arg(long, value_name = "T", value_parser = parse_time)]
+    forget_before: Option<Timestamp>,
     #[command(flatten)]
     file: ConfigFile,
 }
@@ -29,6 +34,18 @@ pub(super) fn run(arguments: &SealArguments) -> CommandResult {
         let next = keys.prepare_change().context("cannot make a new key")?;
         println!("{}", next.encode());
     }
+    if let Some(before) = arguments.forget_before {
+        // What still counts for a budget or explains a disclosure is read at start-up.
+        let counts = config.budget.iter().map(|budget| budget.window.0);
+        let counts =
+            counts.chain(config.reason.iter().map(|reason| reason.grace.0)).max().unwrap_or_default();
+        let limit = SystemClock.now().minus_micros(i64::try_from(counts.as_micros()).unwrap_or(i64::MAX));
+        if before > limit {
+            let why = "budgets and reasons still need what is younger than";
+            return Err(anyhow::anyhow!("`--forget-before {before}` is too late: {why} {limit}").into());
+        }
+        return forget(&paths, before);
+    }
     match paths.open() {
         Ok(mut sealer) => {
             let step = 65_536;
@@ -44,5 +61,17 @@ pub(super) fn run(arguments: &SealArguments) -> CommandResult {
     }
     println!("{}", paths.tree.join(CHECKPOINT).display());
     println!("{}", keys.public_path().display());
+    Ok(())
+}
+
+fn forget(paths: &SealPaths, before: Timestamp) -> CommandResult {
+    match forget_before(paths, before) {
+        Ok(Some(retained)) => println!("{} entries are removed; the rest begins there", retained.first),
+        Ok(None) => println!("no spool file is that old"),
+        Err(SealError::Locked) => {
+            return Err(anyhow::anyhow!("stop `rastro serve` before old entries are removed").into());
+        }
+        Err(error) => return Err(anyhow::Error::from(error).context("cannot remove old entries").into()),
+    }
     Ok(())
 }

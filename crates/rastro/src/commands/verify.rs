@@ -144,12 +144,12 @@ const TIMEOUT: std::sync::mpsc::RecvTimeoutError = std::sync::mpsc::RecvTimeoutE
 fn in_words(report: &Report) -> String {
     let mut words = String::new();
     if let Some(checkpoint) = &report.checkpoint {
-        words += &format!(
-            "{}: {} entries are as they were recorded\nlast checkpoint:\n{}",
-            checkpoint.origin,
-            checkpoint.size,
-            checkpoint.encode()
-        );
+        let kept = checkpoint.size - report.removed;
+        words +=
+            &format!("{kept} entries are as they were recorded; last checkpoint:\n{}", checkpoint.encode());
+    }
+    if report.removed > 0 {
+        words += &format!("the first {} entries were removed on purpose, as signed\n", report.removed);
     }
     if report.key_changes > 0 {
         words += &format!("key changes since the trusted key: {}\n", report.key_changes);
@@ -192,6 +192,7 @@ fn as_json(report: &Report) -> serde_json::Value {
         "witnessed": witnessed,
         "entries": report.entries,
         "younger": report.younger,
+        "removed": report.removed,
         "key_changes": report.key_changes,
     })
 }

@@ -48,10 +48,6 @@ impl Drop for SessionOpen {
     }
 }
 
-// Looked up once: these rise with every statement that shows somebody.
-static DISCLOSURES: LazyLock<Counter> = LazyLock::new(|| counter!("rastro_disclosures_total"));
-static UNATTRIBUTED_ROWS: LazyLock<Counter> = LazyLock::new(|| counter!("rastro_unattributed_rows_total"));
-
 /// Tells every second how far the ledger is sealed, and whether sealing stands still.
 pub(super) fn watch_sealing(watch: SealWatch) {
     tokio::spawn(async move {
@@ -64,6 +60,10 @@ pub(super) fn watch_sealing(watch: SealWatch) {
         }
     });
 }
+
+// Looked up once: these rise with every statement that shows somebody.
+static DISCLOSURES: LazyLock<Counter> = LazyLock::new(|| counter!("rastro_disclosures_total"));
+static UNATTRIBUTED_ROWS: LazyLock<Counter> = LazyLock::new(|| counter!("rastro_unattributed_rows_total"));
 
 /// Rows recorded before they were shown.
 pub(super) fn rows_recorded(batch: &ShownBatch, rows: u32) {

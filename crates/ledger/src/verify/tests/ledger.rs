@@ -232,6 +232,16 @@ impl Ledger {
         reader.map(|entry| entry.map_err(|e| e.to_string())).collect()
     }
 
+    /// Returns everything the spool says, each entry with the header of its file.
+    pub(super) fn told(&self) -> Result<Vec<(Entry, FileFacts)>, String> {
+        let mut reader = SpoolReader::open_on(self.files()).map_err(|e| e.to_string())?;
+        let mut told = Vec::new();
+        while let Some(entry) = reader.next_entry().map_err(|e| e.to_string())? {
+            told.push((entry, *reader.facts().unwrap()));
+        }
+        Ok(told)
+    }
+
     /// Returns the spool file with entry `index`.
     pub(super) fn file_of(&self, index: u64) -> u64 {
         let mut reader = SpoolReader::open_on(self.files()).unwrap();
