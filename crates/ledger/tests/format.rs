@@ -18,7 +18,10 @@ fn sample() -> Vec<u8> {
 
 fn write_sample(dir: &Path) {
     let schema = Schema { kinds: vec!["customer".into()], fields: vec!["name".into(), "email".into()] };
-    let spool = Spool::open(SpoolConfig::new(dir, schema)).unwrap();
+    // One frame, whatever the writing thread's pace: all is written when the spool is closed.
+    let (durability, group_delay) = (Durability::Group, std::time::Duration::from_secs(3600));
+    let config = SpoolConfig { durability, group_delay, ..SpoolConfig::new(dir, schema) };
+    let spool = Spool::open(config).unwrap();
     let (login, client_addr) = (Login::new("desk"), "10.0.0.7:51000".into());
     let facts = SessionFacts { login, client_addr, database: "support".into(), application: "app".into() };
     let (session, ana) = (spool.session(&facts), spool.principal(&Principal::new("ana")));

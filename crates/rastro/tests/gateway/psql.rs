@@ -121,7 +121,8 @@ struct Terminal {
 impl Terminal {
     fn open(port: u16) -> Terminal {
         let mut command = Command::new("script");
-        let psql = format!("{} -X -n -q -P pager=off", cluster().program("psql").display());
+        // `exec`: a shell that stays would take the Ctrl-C as well, and end with a status of its own.
+        let psql = format!("exec {} -X -n -q -P pager=off", cluster().program("psql").display());
         aim(command.args(["-qfec", &psql, "/dev/null"]), port, "postgres");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (keys, screen) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
