@@ -69,6 +69,11 @@ pub(crate) trait Worker: Send {
         header: &Header,
         output: &mut Self::Output,
     ) -> Result<(), String>;
+
+    /// Ends a block: what was put off is done now.
+    fn end_block(&mut self, output: &mut Self::Output) {
+        let _ = output;
+    }
 }
 
 struct Done<T> {
@@ -88,8 +93,14 @@ pub(crate) fn read_table<W: Worker>(
     workers: &mut [W],
     mut sink: impl FnMut(W::Output, u64),
 ) -> Result<Tally, IntakeError> {
-    let header = read_header(&source.path, &source.head, columns, &format.columns, format.delimiter)?;
-    let Source { path, reader, mut head, read } = source;
+    let header = read_header(
+        &source.path,
+        &source.head,
+        columns,
+        &format.columns,
+        source.delimiter.or(format.delimiter),
+    )?;
+    let Source { path, reader, mut head, read, .. } = source;
     head.drain(..header.taken);
     let blocks = Blocks::new(reader, header.delimiter, head, header.lines + 1);
     let stop = AtomicBool::new(false);
@@ -230,5 +241,6 @@ fn use_block<W: Worker>(
         };
         rest = rest.get(taken..).unwrap_or_default();
     }
+    worker.end_block(&mut done.output);
     done
 }

@@ -55,7 +55,12 @@ pub fn read_victims(
     format: &TableFormat,
     times: &TimeFormat,
 ) -> Result<(Vec<Report>, Tally), IntakeError> {
-    let mut source = source::open(path)?;
+    let columns: Vec<Column> = NAMING
+        .iter()
+        .chain(&["reported_at", "fields", "current_from", "current_until"])
+        .map(|name| Column { name, required: false })
+        .collect();
+    let mut source = source::open(path, &format.columns.headers(&columns))?;
     let mut text = std::mem::take(&mut source.head);
     let failed = |source| IntakeError::Read { path: path.to_owned(), source };
     std::io::Read::read_to_end(&mut std::io::Read::take(&mut source.reader, FILE_BYTES_MAX), &mut text)
@@ -64,12 +69,7 @@ pub fn read_victims(
         let found = "it is larger than 64 MiB".to_owned();
         return Err(IntakeError::Kind { path: path.to_owned(), expected: "a list of victims", found });
     }
-    let columns: Vec<Column> = NAMING
-        .iter()
-        .chain(&["reported_at", "fields", "current_from", "current_until"])
-        .map(|name| Column { name, required: false })
-        .collect();
-    let header = read_header(path, &text, &columns, &format.columns, format.delimiter)?;
+    let header = read_header(path, &text, &columns, &format.columns, source.delimiter.or(format.delimiter))?;
     if !header.positions.iter().take(NAMING.len()).any(Option::is_some) {
         let what =
             "it names no victims: it needs a column `subject`, `email`, `phone` or `ticket`".to_owned();

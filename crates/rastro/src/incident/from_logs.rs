@@ -1,13 +1,18 @@
 use std::path::PathBuf;
 
+use anyhow::Context;
 use rastro_intake::{
-    AccessBatch, AccessFormat, AccessReader, BadLines, Names, Noted, NumberSet, Reasons, Tally, file_bytes,
+    AccessBatch, AccessFormat, AccessReader, BadLines, Names, Noted, NotedSubjects, Reasons, Tally,
+    file_bytes,
 };
 use rastro_model::Principal;
 use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, SubjectId};
 
 use super::reports::subject_key;
 use super::{NOTED_MAX, Progress, Record, Shown};
+
+/// Buckets of subjects; as many as make one fit the cache.
+const BUCKETS: usize = 128;
 
 /// Where accesses and reasons are written.
 #[derive(Clone, Debug, Default)]
@@ -23,12 +28,8 @@ pub(crate) struct LogSources {
 /// A file cannot be used, or there are more principals than a history can name.
 pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Result<Record> {
     let names = Names::default();
-    let mut noted = NumberSet::default();
-    for victim in victims {
-        if let Some(number) = names.subjects.number(victim.as_bytes()) {
-            noted.insert(number);
-        }
-    }
+    let mut noted = NotedSubjects::default();
+    victims.iter().for_each(|victim| noted.insert(&names.subjects, victim));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let AccessFormat { table, times, .. } = &sources.format;
     let mut record = Record::default();
@@ -48,8 +49,11 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
         reasons: reasons.as_ref(),
         threads,
     };
-    let mut filling =
-        Filling { builder: HistoryBuilder::new(), principals: Vec::new(), subjects: Vec::new() };
+    let mut filling = Filling {
+        builder: HistoryBuilder::new(),
+        principals: Vec::new(),
+        subjects: vec![Vec::new(); BUCKETS],
+    };
     let mut noted = Vec::new();
     let mut noted_dropped = 0;
     for path in &sources.logs {
@@ -89,7 +93,8 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
 struct Filling {
     builder: HistoryBuilder,
     principals: Vec<Option<PrincipalId>>,
-    subjects: Vec<Option<SubjectId>>,
+    /// By the lower part of the number, which batches are ordered by: one bucket at a time is looked into.
+    subjects: Vec<Vec<Option<SubjectId>>>,
 }
 
 impl Filling {
@@ -99,7 +104,9 @@ impl Filling {
             let principal = numbered(&mut self.principals, access.principal, || {
                 Ok(builder.principal(&Principal::new(names.principals.text(access.principal)))?)
             })?;
-            let subject = numbered(&mut self.subjects, access.subject, || {
+            let bucket = access.subject as usize % BUCKETS;
+            let bucket = self.subjects.get_mut(bucket).context("a subject without a bucket")?;
+            let subject = numbered(bucket, access.subject / BUCKETS as u32, || {
                 Ok(builder.subject(&subject_key(&names.subjects.text(access.subject)))?)
             })?;
             let explanation = match access.explained {
