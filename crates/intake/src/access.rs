@@ -298,7 +298,8 @@ pub(crate) fn unreadable_time(text: &[u8]) -> String {
     }
 }
 
-fn note(text: &[u8]) -> String {
+/// Returns the beginning of a text, for people to read.
+pub(crate) fn note(text: &[u8]) -> String {
     let cut = text.get(..text.len().min(NOTE_BYTES_MAX)).unwrap_or_default();
     String::from_utf8_lossy(cut.trim_ascii()).into_owned()
 }

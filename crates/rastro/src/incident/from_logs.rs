@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use rastro_intake::{
-    AccessBatch, AccessFormat, AccessReader, BadLines, Names, Noted, NotedSubjects, Reasons, Tally,
-    file_bytes,
+    AccessBatch, AccessFormat, AccessReader, AuditTally, BadLines, Names, Noted, NotedSubjects, Reasons,
+    SubjectTable, Tally, file_bytes, is_csvlog,
 };
 use rastro_model::Principal;
 use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, SubjectId};
@@ -20,6 +20,8 @@ pub(crate) struct LogSources {
     pub(crate) logs: Vec<PathBuf>,
     pub(crate) reasons: Vec<PathBuf>,
     pub(crate) format: AccessFormat,
+    /// Tables whose keys name subjects, for logs of pgaudit.
+    pub(crate) tables: Vec<SubjectTable>,
 }
 
 /// Reads logs on all cores; accesses to `victims` (keys as text) are kept in full.
@@ -56,10 +58,11 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
     };
     let mut noted = Vec::new();
     let mut noted_dropped = 0;
+    let mut caveats = Vec::new();
     for path in &sources.logs {
         let mut progress = Progress::new(format!("of `{}` read", path.display()), file_bytes(path));
         let mut failed = None;
-        let tally = reader.read(path, |batch, bytes| {
+        let mut sink = |batch: AccessBatch, bytes: u64| {
             if failed.is_none() {
                 failed = filling.take(&batch, &names, &mut record).err();
             }
@@ -67,7 +70,19 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
             noted_dropped += batch.noted.len().saturating_sub(room);
             noted.extend(batch.noted.into_iter().take(room));
             progress.at(bytes);
-        })?;
+        };
+        let tally = if path.as_os_str() != "-" && is_csvlog(path)? {
+            ensure!(
+                !sources.tables.is_empty(),
+                "`{}` is PostgreSQL's own log: name the subjects' table with -c, or --subject-table and --subject-key",
+                path.display()
+            );
+            let (tally, audit) = reader.read_pgaudit(path, &sources.tables, &mut sink)?;
+            caveats.extend(told_audit(path, audit));
+            tally
+        } else {
+            reader.read(path, &mut sink)?
+        };
         if let Some(error) = failed {
             return Err(error);
         }
@@ -79,6 +94,7 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
             ));
         }
     }
+    record.caveats.extend(caveats);
     if noted_dropped > 0 {
         record.caveats.push(format!("{noted_dropped} of the accesses to victims are not listed"));
     }
@@ -158,6 +174,24 @@ fn shown(noted: &Noted, names: &Names) -> Shown {
         reason: noted.reason.clone(),
         statement: noted.statement.clone(),
     }
+}
+
+/// Says what pgaudit's log cannot tell.
+fn told_audit(path: &std::path::Path, audit: AuditTally) -> Vec<String> {
+    let file = path.display();
+    let mut told = vec![format!(
+        "`{file}` is a log of statements: who was asked for by key is known, not what was shown"
+    )];
+    if audit.without_keys > 0 {
+        told.push(format!(
+            "{} of {} statements in `{file}` do not name their subjects by key and are not weighed",
+            audit.without_keys, audit.statements
+        ));
+    }
+    if audit.statements == 0 {
+        told.push(format!("`{file}` holds no statement of pgaudit about subjects"));
+    }
+    told
 }
 
 /// Says what was left out of a file.
