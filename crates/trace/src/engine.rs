@@ -3,6 +3,7 @@
 mod accounts;
 mod case;
 mod caveats;
+mod coincidence;
 mod collusion;
 mod deciding;
 mod leak_time;

@@ -52,6 +52,8 @@ struct Mark {
     /// Hours within which the copy can have been taken.
     from: i64,
     until: i64,
+    /// Hours for which what the caller knew was current, as far as the report says.
+    current: i64,
     /// When the account was shown the victim; `None` if it was not.
     views: Option<Vec<(i64, i64)>>,
     /// 1 / probability that a stray report is about this subject.
@@ -61,6 +63,7 @@ struct Mark {
 fn mark(case: &Case, at: usize, account: Option<u16>, hits: &[Hit]) -> Option<Mark> {
     let report = case.reports.get(at)?;
     let (mut from, until) = report.copy_hours();
+    let current = until.saturating_sub(from);
     let mut views = None;
     if let Some(account) = account {
         let hit = hits.iter().find(|hit| hit.victim == at)?;
@@ -73,7 +76,7 @@ fn mark(case: &Case, at: usize, account: Option<u16>, hits: &[Hit]) -> Option<Ma
         }
         views = Some(list);
     }
-    Some(Mark { from, until, views, rarity: 1.0 / report.stray })
+    Some(Mark { from, until, current, views, rarity: 1.0 / report.stray })
 }
 
 /// Returns the log-likelihood of copying within `window`: while the account was being shown the victims, or
@@ -87,8 +90,9 @@ fn weigh(case: &Case, account: Option<u16>, marks: &[Mark], window: (i64, i64), 
     let (mut at_leisure, mut while_shown) = (0.0, 0.0);
     for mark in marks {
         let had = (mark.until.min(until) - mark.from.max(from)).max(0);
-        let could = (mark.until.min(all.saturating_add(from)) - mark.from).clamp(1, all);
-        let fits = whole(had) / whole(until - from) * whole(all) / whole(could);
+        // How much better the values' time fits than that of a stray report.
+        let rare = whole(all) / whole(mark.current.clamp(DAY, all));
+        let fits = whole(had) / whole(until - from) * rare;
         match &mark.views {
             None => at_leisure += (odds * fits).ln_1p(),
             Some(views) => {
@@ -96,7 +100,7 @@ fn weigh(case: &Case, account: Option<u16>, marks: &[Mark], window: (i64, i64), 
                 let within = views.iter().any(|(first, last)| {
                     *last >= from.max(mark.from) && *first < until.min(mark.until.saturating_add(1))
                 });
-                let density = if within { 1.0 / shown.max(size(marks.len()) / 2.0) } else { 0.0 };
+                let density = if within { rare / shown.max(size(marks.len()) / 2.0) } else { 0.0 };
                 while_shown += (odds * density * mark.rarity).ln_1p();
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::accounts::{self, Scored};
 use super::case::{Case, hour_start};
+use super::coincidence::Coincidence;
 use super::collusion::{self, Together};
 use super::populations::{self, Source, Weighed};
 use crate::history::History;
@@ -35,6 +36,12 @@ pub(super) struct Weighted {
     pub(super) probability: f64,
     involved: f64,
     likelihood: f64,
+}
+
+/// Ties of probability (both underflown) are settled by the likelihood.
+fn best_first(a: &Weighted, b: &Weighted) -> std::cmp::Ordering {
+    let by_probability = b.probability.total_cmp(&a.probability);
+    by_probability.then(b.likelihood.total_cmp(&a.likelihood)).then(a.account.cmp(&b.account))
 }
 
 /// Returns the prior, with whatever is not a probability replaced; and whether anything was.
@@ -76,6 +83,7 @@ impl Posterior {
         };
         let mut posterior = Posterior::normalise(case, &weighed, &joint);
         posterior.otherwise = otherwise;
+        posterior.hold_back(case, prior.unknown_route);
         posterior
     }
 
@@ -105,16 +113,32 @@ impl Posterior {
             together.push((group.clone(), probability));
         }
         let mut accounts: Vec<Weighted> = accounts.into_values().collect();
-        // Ties of probability (both underflown) are settled by the likelihood.
-        let best_first = |a: &Weighted, b: &Weighted| {
-            let by_probability = b.probability.total_cmp(&a.probability);
-            by_probability.then(b.likelihood.total_cmp(&a.likelihood)).then(a.account.cmp(&b.account))
-        };
         accounts.sort_by(best_first);
         together.sort_by(|a, b| b.1.total_cmp(&a.1));
         let sources =
             join(case, weighed.iter().zip(sources).map(|(w, joint)| (w.source.clone(), share(joint))));
         Posterior { accounts, sources, together, without_hits: share(silent), otherwise: 0.0 }
+    }
+
+    /// Gives what exceeds the limit set by coincidence back to the unknown route.
+    fn hold_back(&mut self, case: &Case, unknown: f64) {
+        let chance = Coincidence::new(case);
+        let mut returned = 0.0;
+        for account in self.accounts.iter_mut().take_while(|account| account.probability > 1e-6) {
+            let limit = chance.limit(case.hits(account.account).len(), unknown);
+            if account.involved > limit {
+                let kept = account.probability * limit / account.involved;
+                returned += account.probability - kept;
+                account.probability = kept;
+                account.involved = limit;
+            }
+        }
+        if let Some((_, probability)) = self.sources.iter_mut().find(|(source, _)| *source == Source::Unknown)
+        {
+            *probability += returned;
+        }
+        self.sources.sort_by(|a, b| b.1.total_cmp(&a.1));
+        self.accounts.sort_by(best_first);
     }
 
     /// Returns the most probable account.
