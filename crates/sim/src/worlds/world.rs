@@ -177,10 +177,12 @@ impl World {
         let is_shared = draw.chance(0.8);
         let only = draw.below_u32(POD_SIZE);
         // On one of the customer's tickets for certain, on each of the others half of the time.
-        let works: Vec<Option<u64>> = (0..POD_SIZE)
-            .map(|member| if is_shared { draw.chance(0.8) } else { member == only })
-            .map(|works| works.then(|| draw.below(u64::try_from(customer.tickets.len()).unwrap_or(1))))
-            .collect();
+        let mut works = Vec::new();
+        for member in 0..POD_SIZE {
+            let is_on_it = if is_shared { draw.chance(0.8) } else { member == only };
+            let certain = draw.below(u64::try_from(customer.tickets.len()).unwrap_or(1));
+            works.push(is_on_it.then_some(certain));
+        }
         for (at, hour) in customer.tickets.iter().enumerate() {
             let team = if draw.chance(0.85) { usual } else { draw.below_u32(self.teams) };
             if self.is_pod_team(team) {
