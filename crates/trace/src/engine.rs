@@ -1,6 +1,7 @@
 //! Weighs routes against victims.
 
 mod accounts;
+mod belief;
 mod case;
 mod caveats;
 mod coincidence;

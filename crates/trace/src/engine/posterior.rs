@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::accounts::{self, Scored};
+use super::belief::Belief;
 use super::case::{Case, hour_start};
 use super::coincidence::Coincidence;
 use super::collusion::{self, Together};
@@ -62,21 +63,29 @@ impl Posterior {
         let weighed = populations::weigh(case, &scored);
         let together = collusion::score(case, &scored);
         let otherwise = log_sum_exp(weighed.iter().map(|weighed| weighed.joint));
-        let index = case.history.index();
-        let ordinary = index.accounts().saturating_sub(index.broad.len() + index.silent_accounts());
-        if ordinary == 0 {
-            let joint =
-                Joint { scored: &[], together: &[], single: 0.0, several: 0.0, otherwise: 0.0, silent: None };
+        let belief = Belief::new(case);
+        if belief.accounts() < 1.0 {
+            let joint = Joint {
+                scored: &[],
+                shares: &[],
+                together: &[],
+                single: 0.0,
+                several: 0.0,
+                otherwise: 0.0,
+                silent: None,
+            };
             return Posterior::normalise(case, &weighed, &joint);
         }
-        let count = size(ordinary);
+        let count = belief.accounts();
         let routes = 1.0 - prior.unknown_route;
         let pairs = (count * (count - 1.0) / 2.0).max(1.0);
-        let silent = size(ordinary.saturating_sub(scored.len()));
+        let shares: Vec<f64> = scored.iter().map(|scored| belief.share(case, scored.account)).collect();
+        let silent = if size(scored.len()) < count { 1.0 - shares.iter().sum::<f64>() } else { 0.0 };
         let joint = Joint {
             scored: &scored,
             together: &together,
-            single: (routes * (1.0 - prior.several_accounts) / count).ln(),
+            shares: &shares,
+            single: (routes * (1.0 - prior.several_accounts)).ln(),
             several: (routes * prior.several_accounts / pairs).ln(),
             otherwise: prior.unknown_route.ln(),
             silent: (silent > 0.0).then(|| silent.ln() + accounts::without_hits(case)),
@@ -88,7 +97,8 @@ impl Posterior {
     }
 
     fn normalise(case: &Case, weighed: &[Weighed], joint: &Joint) -> Posterior {
-        let singles: Vec<f64> = joint.scored.iter().map(|s| s.likelihood + joint.single).collect();
+        let believed = joint.scored.iter().zip(joint.shares);
+        let singles: Vec<f64> = believed.map(|(s, share)| s.likelihood + share.ln() + joint.single).collect();
         let groups: Vec<f64> = joint.together.iter().map(|t| t.likelihood + joint.several).collect();
         let sources: Vec<f64> = weighed.iter().map(|w| w.joint + joint.otherwise).collect();
         let silent = joint.silent.map_or(f64::NEG_INFINITY, |silent| silent + joint.single);
@@ -191,6 +201,8 @@ impl Posterior {
 /// Logarithms of what goes into the posterior: likelihoods and prior shares.
 struct Joint<'a> {
     scored: &'a [Scored],
+    /// Of the belief in a single route, by scored account.
+    shares: &'a [f64],
     together: &'a [Together],
     single: f64,
     several: f64,
