@@ -7,7 +7,7 @@ use rastro_model::{FieldSet, Timestamp};
 use crate::cells::Record;
 use crate::error::IntakeError;
 use crate::header::{Column, Header};
-use crate::names::{Cache, FieldNames, Interner, NumberSet};
+use crate::names::{Cache, FieldNames, Interner, NotedSubjects, shortest_integer};
 use crate::reasons::Reasons;
 use crate::source;
 use crate::table::{TableFormat, Tally, Worker, read_table};
@@ -88,7 +88,7 @@ pub struct AccessReader<'a> {
     /// Takes the names.
     pub names: &'a Names,
     /// Accesses to these subjects are noted in full.
-    pub noted: &'a NumberSet,
+    pub noted: &'a NotedSubjects,
     /// Reasons from elsewhere.
     pub reasons: Option<&'a Reasons>,
     /// Threads at work.
@@ -113,7 +113,6 @@ impl AccessReader<'_> {
     /// # Errors
     /// The file cannot be used, or, unless bad lines are skipped, its first malformed line.
     pub fn read(&self, path: &Path, sink: impl FnMut(AccessBatch, u64)) -> Result<AccessTally, IntakeError> {
-        let source = source::open(path)?;
         let shown = match &self.format.shown_fields {
             Some(list) => Some(self.field_set(path, list)?),
             None => None,
@@ -126,6 +125,7 @@ impl AccessReader<'_> {
             Column { name: "reason", required: false },
             Column { name: "statement", required: false },
         ];
+        let source = source::open(path, &self.format.table.columns.headers(&columns))?;
         let mut workers: Vec<AccessWorker<'_>> = (0..self.threads.max(1))
             .map(|_| AccessWorker {
                 reader: self,
@@ -134,9 +134,17 @@ impl AccessReader<'_> {
                 principals: Cache::new(),
                 fields: Cache::new(),
                 has_reasons: self.reasons.is_some(),
+                put_off: Vec::new(),
+                values: Vec::new(),
+                noted: Vec::new(),
+                exhausted: false,
             })
             .collect();
         let table = read_table(source, &columns, &self.format.table, &mut workers, sink)?;
+        if workers.iter().any(|worker| worker.exhausted) {
+            let what = "it holds too many subjects".to_owned();
+            return Err(IntakeError::TooMany { path: path.to_owned(), what });
+        }
         Ok(AccessTally {
             table,
             assumed_utc: workers.iter().any(|worker| worker.times.assumed_utc),
@@ -157,6 +165,13 @@ struct AccessWorker<'a> {
     principals: Cache<u32>,
     fields: Cache<FieldSet>,
     has_reasons: bool,
+    /// Accesses whose subjects are integers, and these.
+    put_off: Vec<Access>,
+    values: Vec<u64>,
+    /// Those of them that are noted, by position.
+    noted: Vec<(usize, Noted)>,
+    /// Numbers for subjects ran out.
+    exhausted: bool,
 }
 
 impl Worker for AccessWorker<'_> {
@@ -179,25 +194,77 @@ impl Worker for AccessWorker<'_> {
             names.principals.number(text).ok_or_else(|| "too many principals".to_owned())
         })?;
         let subject = name(cell(2), "subject")?;
-        let subject = names.subjects.number(subject).ok_or_else(|| "too many subjects".to_owned())?;
+        let integer = shortest_integer(subject);
+        // Integers get their number at the end of the block, all together; see `number_integers`.
+        let number = match integer {
+            Some(_) => 0,
+            None => names.subjects.number(subject).ok_or("too many subjects")?,
+        };
         let fields = match cell(3) {
             Some(list) => self.fields.get(list, || names.fields.set(list))?,
             None => self.shown.unwrap_or_default(),
         };
         let reason = cell(REASON).map(<[u8]>::trim_ascii);
         self.has_reasons |= reason.is_some();
-        let listed = self.reader.reasons.map(|reasons| reasons.explain(principal, subject, time));
-        let explained = match (reason, listed) {
-            (None, None) => None,
-            (reason, listed) => Some(reason.is_some_and(|text| !text.is_empty()) || listed.unwrap_or(false)),
+        let given = reason.map(|text| !text.is_empty());
+        let access = Access { time, principal, subject: number, fields, explained: given };
+        let noted = match integer {
+            Some(value) => self.reader.noted.has_integer(value),
+            None => self.reader.noted.contains(number),
         };
-        let access = Access { time, principal, subject, fields, explained };
-        if self.reader.noted.contains(subject) {
+        let noted = noted.then(|| {
             let text = |text: Option<&[u8]>| text.map(note).filter(|text| !text.is_empty());
-            batch.noted.push(Noted { access, reason: text(reason), statement: text(cell(STATEMENT)) });
+            Noted { access, reason: text(reason), statement: text(cell(STATEMENT)) }
+        });
+        match integer {
+            Some(value) => {
+                if let Some(noted) = noted {
+                    self.noted.push((self.put_off.len(), noted));
+                }
+                self.put_off.push(access);
+                self.values.push(value);
+            }
+            None => self.keep(access, noted, batch),
         }
-        batch.accesses.push(access);
         Ok(())
+    }
+
+    fn end_block(&mut self, batch: &mut AccessBatch) {
+        let values = std::mem::take(&mut self.values);
+        let mut put_off = std::mem::take(&mut self.put_off);
+        batch.accesses.reserve(put_off.len());
+        let numbered = self.reader.names.subjects.number_integers(&values, |position, number| {
+            if let Some(access) = put_off.get_mut(position) {
+                access.subject = number;
+                self.explain(access);
+                batch.accesses.push(*access);
+            }
+        });
+        self.exhausted |= numbered.is_none();
+        for (position, noted) in std::mem::take(&mut self.noted) {
+            if let Some(access) = put_off.get(position) {
+                batch.noted.push(Noted { access: *access, ..noted });
+            }
+        }
+        put_off.clear();
+        (self.values, self.put_off) = (values, put_off);
+        self.values.clear();
+    }
+}
+
+impl AccessWorker<'_> {
+    fn keep(&self, mut access: Access, noted: Option<Noted>, batch: &mut AccessBatch) {
+        self.explain(&mut access);
+        batch.accesses.push(access);
+        batch.noted.extend(noted.map(|noted| Noted { access, ..noted }));
+    }
+
+    /// Adds what the list of reasons says.
+    fn explain(&self, access: &mut Access) {
+        if let Some(reasons) = self.reader.reasons {
+            let listed = reasons.explain(access.principal, access.subject, access.time);
+            access.explained = Some(access.explained.unwrap_or(false) || listed);
+        }
     }
 }
 
@@ -231,7 +298,8 @@ pub(crate) fn unreadable_time(text: &[u8]) -> String {
     }
 }
 
-fn note(text: &[u8]) -> String {
+/// Returns the beginning of a text, for people to read.
+pub(crate) fn note(text: &[u8]) -> String {
     let cut = text.get(..text.len().min(NOTE_BYTES_MAX)).unwrap_or_default();
     String::from_utf8_lossy(cut.trim_ascii()).into_owned()
 }

@@ -42,6 +42,11 @@ impl ColumnMap {
         Ok(map)
     }
 
+    /// Returns the headers under which these columns are found.
+    pub(crate) fn headers<'a>(&'a self, columns: &'a [Column]) -> Vec<&'a str> {
+        columns.iter().map(|column| self.header_of(column.name).unwrap_or(column.name)).collect()
+    }
+
     fn header_of(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, header)| header.as_str())
     }

@@ -10,6 +10,9 @@ mod cells;
 mod error;
 mod header;
 mod names;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod pgaudit;
 mod reasons;
 mod source;
 mod table;
@@ -21,7 +24,8 @@ pub use access::{
 };
 pub use error::{BadLine, IntakeError};
 pub use header::ColumnMap;
-pub use names::{FieldNames, Interner, NumberSet};
+pub use names::{FieldNames, Interner, NotedSubjects};
+pub use pgaudit::{AuditTally, SubjectTable, is_csvlog};
 pub use reasons::Reasons;
 pub use source::file_bytes;
 pub use table::{BadLines, TableFormat, Tally};

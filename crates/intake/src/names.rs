@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use parking_lot::Mutex;
 use rastro_model::{FieldSet, MAX_FIELDS};
 
@@ -25,6 +25,25 @@ struct Shard {
     /// Where each of the others ends in `texts`.
     ends: Vec<u32>,
     texts: Vec<u8>,
+}
+
+impl Shard {
+    fn number_of_integer(
+        &mut self,
+        hasher: &DefaultHashBuilder,
+        value: u64,
+        hash: u64,
+        place: u32,
+    ) -> Option<u32> {
+        if let Some((_, index)) = self.integers.find(hash, |(known, _)| *known == value) {
+            return number_of(*index, 0, place);
+        }
+        let index = u32::try_from(self.values.len()).ok()?;
+        let number = number_of(index, 0, place)?;
+        self.values.push(value);
+        self.integers.insert_unique(hash, (value, index), |(known, _)| hasher.hash_one(known));
+        Some(number)
+    }
 }
 
 fn slice<'a>(ends: &[u32], texts: &'a [u8], index: u32) -> &'a [u8] {
@@ -54,16 +73,44 @@ impl Interner {
     fn number_of_integer(&self, value: u64) -> Option<u32> {
         let hash = self.hasher.hash_one(value);
         let (place, shard) = self.shard(hash)?;
-        let mut shard = shard.lock();
-        if let Some((_, index)) = shard.integers.find(hash, |(known, _)| *known == value) {
-            return number_of(*index, 0, place);
+        shard.lock().number_of_integer(&self.hasher, value, hash, place)
+    }
+
+    /// Gives `each` the position and the number of every integer, in an order in which tables are visited one
+    /// after the other, each small enough for the cache. O(values).
+    ///
+    /// Returns `None`, as [`Interner::number`] does, when numbers run out.
+    pub(crate) fn number_integers(&self, values: &[u64], mut each: impl FnMut(usize, u32)) -> Option<()> {
+        let hashes: Vec<u64> = values.iter().map(|value| self.hasher.hash_one(value)).collect();
+        let mut begins = [0usize; SHARDS + 1];
+        for hash in &hashes {
+            *begins.get_mut(place_of(*hash) + 1)? += 1;
         }
-        let index = u32::try_from(shard.values.len()).ok()?;
-        let number = number_of(index, 0, place)?;
-        shard.values.push(value);
-        let hasher = &self.hasher;
-        shard.integers.insert_unique(hash, (value, index), |(known, _)| hasher.hash_one(known));
-        Some(number)
+        let mut sum = 0;
+        for begin in &mut begins {
+            sum += *begin;
+            *begin = sum;
+        }
+        let mut next = begins;
+        let mut order = vec![0usize; values.len()];
+        for (position, hash) in hashes.iter().enumerate() {
+            let slot = next.get_mut(place_of(*hash))?;
+            *order.get_mut(*slot)? = position;
+            *slot += 1;
+        }
+        for ((place, shard), bounds) in (0u32..).zip(&self.shards).zip(begins.windows(2)) {
+            let &[begin, end] = bounds else { continue };
+            let positions = order.get(begin..end)?;
+            if positions.is_empty() {
+                continue;
+            }
+            let mut shard = shard.lock();
+            for position in positions {
+                let (value, hash) = (*values.get(*position)?, *hashes.get(*position)?);
+                each(*position, shard.number_of_integer(&self.hasher, value, hash, place)?);
+            }
+        }
+        Some(())
     }
 
     fn number_of_text(&self, text: &[u8]) -> Option<u32> {
@@ -107,10 +154,14 @@ impl Interner {
     }
 
     fn shard(&self, hash: u64) -> Option<(u32, &Mutex<Shard>)> {
-        // Neither the low bits nor the highest seven: tables place and tag their slots by these.
-        let place = (hash >> 44) as usize % SHARDS;
+        let place = place_of(hash);
         Some((u32::try_from(place).ok()?, self.shards.get(place)?))
     }
+}
+
+fn place_of(hash: u64) -> usize {
+    // Neither the low bits nor the highest seven: tables place and tag their slots by these.
+    (hash >> 44) as usize % SHARDS
 }
 
 fn number_of(index: u32, kind: u32, place: u32) -> Option<u32> {
@@ -118,7 +169,7 @@ fn number_of(index: u32, kind: u32, place: u32) -> Option<u32> {
 }
 
 /// Reads a text that is just what its integer prints as.
-fn shortest_integer(text: &[u8]) -> Option<u64> {
+pub(crate) fn shortest_integer(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 19 || (text.len() > 1 && text.first() == Some(&b'0')) {
         return None;
     }
@@ -126,25 +177,29 @@ fn shortest_integer(text: &[u8]) -> Option<u64> {
         .try_fold(0u64, |value, digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
 }
 
-/// A set of numbers, one bit for each up to the greatest.
+/// Subjects of whom all is to be noted.
 #[derive(Clone, Debug, Default)]
-pub struct NumberSet(Vec<u64>);
+pub struct NotedSubjects {
+    integers: HashSet<u64>,
+    others: HashSet<u32>,
+}
 
-impl NumberSet {
-    /// Adds a number.
-    pub fn insert(&mut self, number: u32) {
-        let word = number as usize / 64;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        if let Some(bits) = self.0.get_mut(word) {
-            *bits |= 1 << (number % 64);
-        }
+impl NotedSubjects {
+    /// Adds a subject by its key; it gets a number.
+    pub fn insert(&mut self, subjects: &Interner, key: &str) {
+        let number = subjects.number(key.as_bytes());
+        match shortest_integer(key.as_bytes()) {
+            Some(value) => self.integers.insert(value),
+            None => number.is_some_and(|number| self.others.insert(number)),
+        };
     }
 
-    /// Returns whether a number is in the set.
-    pub fn contains(&self, number: u32) -> bool {
-        self.0.get(number as usize / 64).is_some_and(|bits| bits & (1 << (number % 64)) != 0)
+    pub(crate) fn has_integer(&self, value: u64) -> bool {
+        self.integers.contains(&value)
+    }
+
+    pub(crate) fn contains(&self, number: u32) -> bool {
+        self.others.contains(&number)
     }
 }
 

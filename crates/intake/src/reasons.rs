@@ -40,7 +40,7 @@ impl Reasons {
         let mut workers: Vec<ReasonWorker<'_>> =
             (0..threads.max(1)).map(|_| ReasonWorker { names, times: TimeReader::new(times) }).collect();
         let mut reasons = Reasons::default();
-        let source = source::open(path)?;
+        let source = source::open(path, &format.columns.headers(&columns))?;
         let tally = read_table(source, &columns, format, &mut workers, |spans: Vec<Span>, _| {
             for (key, from, until) in spans {
                 reasons.spans.entry(key).or_default().push((from, until));

@@ -18,6 +18,8 @@ pub(crate) struct Source {
     pub(crate) reader: Box<dyn Read + Send>,
     /// The first bytes of `reader`, read already; not empty.
     pub(crate) head: Vec<u8>,
+    /// What stands between cells, where it is not for the header to say.
+    pub(crate) delimiter: Option<u8>,
     /// Bytes read from the file so far, before decompression.
     pub(crate) read: Arc<AtomicU64>,
 }
@@ -35,11 +37,12 @@ impl<R: Read> Read for Counting<R> {
     }
 }
 
-/// Opens a file; `-` is standard input. A gzip file is unpacked on the way.
+/// Opens a file; `-` is standard input. A gzip file is unpacked on the way; of a Parquet file, columns with one
+/// of the names in `wanted` are read as text.
 ///
 /// # Errors
 /// It cannot be read, is empty, or is not text.
-pub(crate) fn open(path: &Path) -> Result<Source, IntakeError> {
+pub(crate) fn open(path: &Path, wanted: &[&str]) -> Result<Source, IntakeError> {
     let failed = |source| IntakeError::Read { path: path.to_owned(), source };
     let read = Arc::new(AtomicU64::new(0));
     let input: Box<dyn Read + Send> = match path.to_str() {
@@ -51,6 +54,14 @@ pub(crate) fn open(path: &Path) -> Result<Source, IntakeError> {
     if head.starts_with(&[0x1f, 0x8b]) {
         reader = Box::new(MultiGzDecoder::new(Cursor::new(head).chain(reader)));
         head = take_head(&mut reader).map_err(failed)?;
+    }
+    let mut delimiter = None;
+    if head.starts_with(b"PAR1")
+        && let Some(text) = parquet_text(path, wanted, &read)
+    {
+        reader = text.map_err(failed)?;
+        head = take_head(&mut reader).map_err(failed)?;
+        delimiter = Some(b',');
     }
     if head.starts_with(b"\xef\xbb\xbf") {
         head.drain(..3);
@@ -68,10 +79,29 @@ pub(crate) fn open(path: &Path) -> Result<Source, IntakeError> {
         None
     };
     match found {
-        None => Ok(Source { path: path.to_owned(), reader, head, read }),
+        None => Ok(Source { path: path.to_owned(), reader, head, delimiter, read }),
         Some(found) => {
             Err(IntakeError::Kind { path: path.to_owned(), expected: "CSV text", found: found.to_owned() })
         }
+    }
+}
+
+/// Returns a Parquet file as text, `None` if this program does not read such files.
+fn parquet_text(
+    path: &Path,
+    wanted: &[&str],
+    read: &Arc<AtomicU64>,
+) -> Option<io::Result<Box<dyn Read + Send>>> {
+    #[cfg(feature = "parquet")]
+    {
+        read.store(0, Ordering::Relaxed);
+        let text = crate::parquet::ParquetText::open(path, wanted, Arc::clone(read));
+        Some(text.map(|text| Box::new(text) as Box<dyn Read + Send>))
+    }
+    #[cfg(not(feature = "parquet"))]
+    {
+        let _ = (path, wanted, read);
+        None
     }
 }
 

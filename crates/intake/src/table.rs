@@ -69,6 +69,11 @@ pub(crate) trait Worker: Send {
         header: &Header,
         output: &mut Self::Output,
     ) -> Result<(), String>;
+
+    /// Ends a block: what was put off is done now.
+    fn end_block(&mut self, output: &mut Self::Output) {
+        let _ = output;
+    }
 }
 
 struct Done<T> {
@@ -86,14 +91,34 @@ pub(crate) fn read_table<W: Worker>(
     columns: &[Column],
     format: &TableFormat,
     workers: &mut [W],
+    sink: impl FnMut(W::Output, u64),
+) -> Result<Tally, IntakeError> {
+    let header = read_header(
+        &source.path,
+        &source.head,
+        columns,
+        &format.columns,
+        source.delimiter.or(format.delimiter),
+    )?;
+    read_records(source, header, format.bad_lines, workers, sink)
+}
+
+/// The same for a file whose header is known already.
+///
+/// # Errors
+/// The file cannot be read; with [`BadLines::Refuse`] its first malformed line.
+pub(crate) fn read_records<W: Worker>(
+    source: Source,
+    header: Header,
+    bad_lines: BadLines,
+    workers: &mut [W],
     mut sink: impl FnMut(W::Output, u64),
 ) -> Result<Tally, IntakeError> {
-    let header = read_header(&source.path, &source.head, columns, &format.columns, format.delimiter)?;
-    let Source { path, reader, mut head, read } = source;
+    let Source { path, reader, mut head, read, .. } = source;
     head.drain(..header.taken);
     let blocks = Blocks::new(reader, header.delimiter, head, header.lines + 1);
     let stop = AtomicBool::new(false);
-    let refuse = format.bad_lines == BadLines::Refuse;
+    let refuse = bad_lines == BadLines::Refuse;
     let mut total = Tally::default();
     let failed = std::thread::scope(|scope| {
         let (block_sender, block_receiver) = sync_channel(WAITING_MAX);
@@ -230,5 +255,6 @@ fn use_block<W: Worker>(
         };
         rest = rest.get(taken..).unwrap_or_default();
     }
+    worker.end_block(&mut done.output);
     done
 }

@@ -39,11 +39,14 @@ pub struct Report {
     pub reported_at: Option<Timestamp>,
     /// What the caller knew, as names of fields.
     pub fields: Vec<String>,
+    /// From when to when the values that the caller knew were current.
+    pub current: Option<(Option<Timestamp>, Option<Timestamp>)>,
 }
 
 const NAMING: [&str; 4] = ["subject", "email", "phone", "ticket"];
 
-/// Reads a list of victims: `subject` or `email`, `phone`, `ticket`; `reported_at` and `fields` if there.
+/// Reads a list of victims: `subject` or `email`, `phone`, `ticket`; `reported_at`, `fields`, `current_from` and
+/// `current_until` if there.
 ///
 /// # Errors
 /// The file cannot be used, or, unless bad lines are skipped, its first malformed line.
@@ -52,7 +55,12 @@ pub fn read_victims(
     format: &TableFormat,
     times: &TimeFormat,
 ) -> Result<(Vec<Report>, Tally), IntakeError> {
-    let mut source = source::open(path)?;
+    let columns: Vec<Column> = NAMING
+        .iter()
+        .chain(&["reported_at", "fields", "current_from", "current_until"])
+        .map(|name| Column { name, required: false })
+        .collect();
+    let mut source = source::open(path, &format.columns.headers(&columns))?;
     let mut text = std::mem::take(&mut source.head);
     let failed = |source| IntakeError::Read { path: path.to_owned(), source };
     std::io::Read::read_to_end(&mut std::io::Read::take(&mut source.reader, FILE_BYTES_MAX), &mut text)
@@ -61,12 +69,7 @@ pub fn read_victims(
         let found = "it is larger than 64 MiB".to_owned();
         return Err(IntakeError::Kind { path: path.to_owned(), expected: "a list of victims", found });
     }
-    let columns: Vec<Column> = NAMING
-        .iter()
-        .chain(&["reported_at", "fields"])
-        .map(|name| Column { name, required: false })
-        .collect();
-    let header = read_header(path, &text, &columns, &format.columns, format.delimiter)?;
+    let header = read_header(path, &text, &columns, &format.columns, source.delimiter.or(format.delimiter))?;
     if !header.positions.iter().take(NAMING.len()).any(Option::is_some) {
         let what =
             "it names no victims: it needs a column `subject`, `email`, `phone` or `ticket`".to_owned();
@@ -128,18 +131,23 @@ fn read_report(
         Some(("subject", bytes)) => VictimName::Subject(text(bytes, "subject")?),
         Some((field, bytes)) => VictimName::Field { field, value: text(bytes, field)? },
     };
-    let reported_at = match cell(NAMING.len()) {
-        None => None,
+    let mut time = |column: usize, name: &str| match cell(column) {
+        None => Ok(None),
         Some(bytes) => {
-            let unreadable = || crate::access::unreadable_time(bytes).replace("`time`", "`reported_at`");
-            Some(times.read(bytes).ok_or_else(unreadable)?)
+            let unreadable = || crate::access::unreadable_time(bytes).replace("`time`", &format!("`{name}`"));
+            times.read(bytes).map(Some).ok_or_else(unreadable)
         }
     };
+    let reported_at = time(NAMING.len(), "reported_at")?;
+    let current_from = time(NAMING.len() + 2, "current_from")?;
+    let current_until = time(NAMING.len() + 3, "current_until")?;
+    let current =
+        (current_from.is_some() || current_until.is_some()).then_some((current_from, current_until));
     let fields = match cell(NAMING.len() + 1) {
         None => Vec::new(),
         Some(bytes) => split_fields(&text(bytes, "fields")?),
     };
-    Ok(Report { line, name, reported_at, fields })
+    Ok(Report { line, name, reported_at, fields, current })
 }
 
 /// Splits a list of fields such as `name;email`.
@@ -172,7 +180,9 @@ mod tests {
         assert_eq!(reports[0].fields, ["name", "email"]);
         assert_eq!(reports[0].reported_at.unwrap().to_string(), "2026-08-01T00:00:00.000000Z");
         assert_eq!(reports[1].name, VictimName::Field { field: "email", value: "a@b.c".into() });
-        assert_eq!(reports[1].line, 4);
+        assert_eq!((reports[1].line, reports[1].current), (4, None));
+        let (reports, _) = read("subject,current_from,current_until\n1,2026-08-01,\n").unwrap();
+        assert_eq!(reports[0].current, Some(("2026-08-01T00:00:00Z".parse().ok(), None)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::io::Write;
 
 use rastro_intake::{
     ACCESS_COLUMNS, AccessFormat, AccessReader, AccessTally, BadLines, ColumnMap, IntakeError, Names,
-    NumberSet, Reasons, TableFormat, TimeFormat,
+    NotedSubjects, Reasons, TableFormat, TimeFormat,
 };
 
 struct Read {
@@ -26,8 +26,8 @@ fn read_bytes(bytes: &[u8], format: &AccessFormat, reasons: Option<&str>) -> Res
     let path = folder.path().join("log.csv");
     std::fs::write(&path, bytes).unwrap();
     let names = Names::default();
-    let mut noted_subjects = NumberSet::default();
-    noted_subjects.insert(names.subjects.number(b"watched").unwrap());
+    let mut noted_subjects = NotedSubjects::default();
+    noted_subjects.insert(&names.subjects, "watched");
     let plain = |error: IntakeError| error.to_string().replace(&format!("{}/", folder.path().display()), "");
     let reasons = match reasons {
         None => None,
@@ -179,6 +179,7 @@ fn first_bad_line_of_a_long_log_is_the_one_named() {
 #[test]
 fn file_that_is_no_log_is_refused_in_one_sentence() {
     let parquet = [b"PAR1".as_slice(), &[0; 40]].concat();
+    let parquet_expected = if cfg!(feature = "parquet") { "cannot read `log.csv`" } else { "a Parquet file" };
     let utf16 = [0xff, 0xfe, b't', 0];
     let many = format!(
         "time,principal,subject,fields\n{}",
@@ -190,12 +191,96 @@ fn file_that_is_no_log_is_refused_in_one_sentence() {
         (b"a,b,c\n1,2,3\n", "no column `time`; its header is `a,b,c`"),
         (b"time,principal,subject\n", "no column `fields`"),
         (b"time,principal,subject,fields,subject\n", "the column `subject` 2 times"),
-        (&parquet, "a Parquet file"),
+        (&parquet, parquet_expected),
         (&utf16, "UTF-16"),
         (b"\x7fELF\0\0\0\0", "binary data"),
         (many.as_bytes(), "more than 32 different names"),
     ] {
         let error = read_bytes(bytes, &AccessFormat::default(), None).err().unwrap();
         assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[cfg(feature = "parquet")]
+mod parquet_files {
+    use std::sync::Arc;
+
+    use arrow_array::builder::{ListBuilder, StringBuilder};
+    use arrow_array::{
+        ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    };
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+
+    fn file(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        bytes
+    }
+
+    fn texts(texts: &[&str]) -> ArrayRef {
+        Arc::new(StringArray::from(texts.to_vec()))
+    }
+
+    fn moments(millis: Vec<i64>) -> TimestampMillisecondArray {
+        TimestampMillisecondArray::from(millis)
+    }
+
+    #[test]
+    fn parquet_log_reads_as_the_csv_would() {
+        let mut fields = ListBuilder::new(StringBuilder::new());
+        fields.values().append_value("name");
+        fields.values().append_value("email");
+        fields.append(true);
+        let lists: ArrayRef = Arc::new(fields.finish());
+        let time = |zone: Option<&str>| -> ArrayRef {
+            Arc::new(moments(vec![1_778_572_800_000]).with_timezone_opt(zone))
+        };
+        let key: ArrayRef = Arc::new(Int64Array::from(vec![17]));
+        for columns in [
+            vec![
+                ("time", time(Some("UTC"))),
+                ("principal", texts(&["ana"])),
+                ("subject", key.clone()),
+                ("fields", lists.clone()),
+            ],
+            vec![
+                ("fields", texts(&["name;email"])),
+                ("Time", texts(&["2026-05-12T10:00:00+02:00"])),
+                ("principal", texts(&["ana"])),
+                ("unused", Arc::new(Float64Array::from(vec![0.5]))),
+                ("subject", texts(&["17"])),
+            ],
+        ] {
+            let found = read_bytes(&file(columns), &AccessFormat::default(), None).unwrap();
+            assert_eq!((found.rows.as_slice(), found.tally.assumed_utc), (&[ROW.to_owned()][..], false));
+        }
+        let local = vec![
+            ("time", time(None)),
+            ("principal", texts(&["a,\"b\"\nc"])),
+            ("subject", key),
+            ("fields", lists),
+        ];
+        let found = read_bytes(&file(local), &AccessFormat::default(), None).unwrap();
+        assert!(found.tally.assumed_utc && found.rows[0].contains("a,\"b\"\nc 17"), "{:?}", found.rows);
+    }
+
+    #[test]
+    fn parquet_log_of_other_columns_says_which_are_missing() {
+        let bytes = file(vec![("when", texts(&["x"])), ("who", texts(&["y"]))]);
+        let error = read_bytes(&bytes, &AccessFormat::default(), None).err().unwrap();
+        assert!(error.contains("no column `time`; its header is `when,who`"), "{error}");
+        let bytes = file(vec![
+            ("time", texts(&["soon"])),
+            ("principal", texts(&["a"])),
+            ("subject", texts(&["1"])),
+            ("fields", texts(&["f"])),
+        ]);
+        let error = read_bytes(&bytes, &AccessFormat::default(), None).err().unwrap();
+        assert!(error.contains("line 2: `time` is not a time"), "{error}");
     }
 }

@@ -1,15 +1,18 @@
 //! `rastro demo`: a harvest and its end, on a scratch PostgreSQL, with every figure measured as it happens.
 
+mod calls;
 mod desk;
 mod harvest;
 mod stage;
 mod telling;
+mod watch;
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::json;
 
+use calls::answer_calls;
 use desk::{Morning, work_tickets};
 use harvest::{Harvest, harvest};
 use stage::Stage;
@@ -57,7 +60,11 @@ pub(crate) async fn tell(plan: &DemoPlan) -> anyhow::Result<Option<String>> {
     let suspension = suspend(&stage, &insider).await?;
     teller.suspension(&insider, &suspension);
 
-    let broken = broken_promise(&morning, &through, &ledger, &suspension);
+    let calls = answer_calls(&stage, &teller).await?;
+    teller.close();
+
+    let broken = broken_promise(&morning, &through, &ledger, &suspension)
+        .or_else(|| calls.broken().map(|said| format!("a promise did not hold: {said}")));
     let mut figures = json!({
         "customers": plan.customers,
         "agents": plan.agents,
@@ -77,6 +84,7 @@ pub(crate) async fn tell(plan: &DemoPlan) -> anyhow::Result<Option<String>> {
         "without_gateway_ms": millis(without.took),
         "suspend_ms": millis(suspension.took),
         "ledger_bytes": ledger.bytes,
+        "trace": calls.figures(),
         "promises_kept": broken.is_none(),
         "total_s": tenths(begun.elapsed().as_secs_f64()),
     });

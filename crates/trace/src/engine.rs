@@ -1,8 +1,10 @@
 //! Weighs routes against victims.
 
 mod accounts;
+mod belief;
 mod case;
 mod caveats;
+mod coincidence;
 mod collusion;
 mod deciding;
 mod leak_time;

@@ -62,7 +62,7 @@ fn guilty(text: &mut String, cells: &[Cell]) {
     let _ = writeln!(text, "### When the copy was taken\n");
     let _ = writeln!(
         text,
-        "| scenario (20% strays) | victims | window holds the whole copying (%) | median width (days) |\n|---|---|---|---|"
+        "| scenario (20% strays) | victims | window holds the middle of the copying (%) | median width (days) |\n|---|---|---|---|"
     );
     for cell in cells.iter().filter(|cell| cell.is_guilty_world && (cell.stray - 0.2).abs() < 1e-9) {
         let windows: Vec<(bool, f64)> = cell.trials.iter().filter_map(|trial| trial.window).collect();

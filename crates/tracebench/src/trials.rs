@@ -95,9 +95,10 @@ fn judge(stage: &Built, leak: &Leak, reports: &[VictimReport], options: &Options
         explain(leak, &trace);
     }
     let window = trace.window.filter(|_| !leak.leaked.is_empty()).map(|window| {
-        let copied = |pick: fn(u32, u32) -> u32| leak.leaked.iter().map(|leaked| leaked.hour).reduce(pick);
-        let (from, until) = (copied(u32::min).unwrap_or(0), copied(u32::max).unwrap_or(0));
-        let holds = window.from <= time(from) && window.until >= time(until);
+        let mut hours: Vec<u32> = leak.leaked.iter().map(|leaked| leaked.hour).collect();
+        hours.sort_unstable();
+        let middle = time(hours.get(hours.len() / 2).copied().unwrap_or(0));
+        let holds = window.from <= middle && window.until >= middle;
         (holds, (window.until.0 - window.from.0) as f64 / 86_400e6)
     });
     Trial {

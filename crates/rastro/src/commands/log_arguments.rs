@@ -1,15 +1,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rastro_intake::{ACCESS_COLUMNS, AccessFormat, ColumnMap, TableFormat, TimeFormat};
+use rastro_intake::{
+    ACCESS_COLUMNS, AccessFormat, ColumnMap, SubjectTable, TableFormat, TimeFormat, split_fields,
+};
 
+use crate::config::Config;
 use crate::incident::{LogSources, bad_lines};
 
 /// Access logs, and how they are written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access logs")]
 pub(super) struct LogArguments {
-    /// Access log, CSV with a header, plain or gzip; `-` is standard input
+    /// Access log: CSV with a header (plain or gzip), Parquet, or PostgreSQL's CSV log with pgaudit;
+    /// `-` is standard input
     #[arg(long = "access-log", value_name = "FILE", num_args = 1..)]
     access_log: Vec<PathBuf>,
     /// Reasons, CSV: subject,principal,from,until,reason
@@ -30,6 +34,12 @@ pub(super) struct LogArguments {
     /// What every access showed, for logs without a column of fields: name;email
     #[arg(long, value_name = "FIELDS")]
     shown_fields: Option<String>,
+    /// For PostgreSQL's CSV log with pgaudit: the table of subjects; the configuration's if missing
+    #[arg(long, value_name = "TABLE", requires = "subject_key")]
+    subject_table: Option<String>,
+    /// Its key column
+    #[arg(long, value_name = "COLUMN", requires = "subject_table")]
+    subject_key: Option<String>,
     /// Leave malformed lines out and count them, instead of ending with status 2
     #[arg(long)]
     skip_bad_lines: bool,
@@ -39,8 +49,8 @@ impl LogArguments {
     /// Returns the logs to read; `None` if none is given.
     ///
     /// # Errors
-    /// Reasons without a log.
-    pub(super) fn sources(&self) -> anyhow::Result<Option<LogSources>> {
+    /// Reasons without a log; the configuration's tables cannot be used.
+    pub(super) fn sources(&self, config: Option<&Config>) -> anyhow::Result<Option<LogSources>> {
         if self.access_log.is_empty() {
             anyhow::ensure!(self.reasons.is_empty(), "`--reasons` needs `--access-log`");
             return Ok(None);
@@ -52,7 +62,33 @@ impl LogArguments {
         };
         let times = TimeFormat { pattern: self.time_format.clone(), ..self.times() };
         let format = AccessFormat { table, times, shown_fields: self.shown_fields.clone() };
-        Ok(Some(LogSources { logs: self.access_log.clone(), reasons: self.reasons.clone(), format }))
+        let tables = self.tables(config)?;
+        Ok(Some(LogSources { logs: self.access_log.clone(), reasons: self.reasons.clone(), format, tables }))
+    }
+
+    /// Returns whether a log is given.
+    pub(super) fn any(&self) -> bool {
+        !self.access_log.is_empty()
+    }
+
+    /// Returns the tables of subjects: as given, with the fields that every access shows as its columns; or
+    /// the configuration's first kind.
+    fn tables(&self, config: Option<&Config>) -> anyhow::Result<Vec<SubjectTable>> {
+        if let (Some(table), Some(key)) = (&self.subject_table, &self.subject_key) {
+            let shown = self.shown_fields.as_deref().map(split_fields).unwrap_or_default();
+            let fields = shown.into_iter().map(|field| (field.clone(), field)).collect();
+            return Ok(vec![SubjectTable { table: table.clone(), key: key.clone(), fields }]);
+        }
+        let Some(config) = config else { return Ok(Vec::new()) };
+        let specs = config.subject_specs()?;
+        let sources = specs.first().into_iter().flat_map(|spec| spec.sources());
+        Ok(sources
+            .map(|(table, key, fields)| SubjectTable {
+                table: table.to_string(),
+                key: key.to_owned(),
+                fields: fields.to_vec(),
+            })
+            .collect())
     }
 
     /// Returns the zone of times without an offset.

@@ -56,12 +56,12 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &TraceArguments) -> CommandResult {
-    let logs = arguments.logs.sources()?;
-    let config = match (&arguments.config, &logs) {
-        (Some(path), _) => Some(Config::load(path)?),
-        (None, None) => Some(Config::load(&PathBuf::from("rastro.toml"))?),
-        (None, Some(_)) => None,
+    let config = match &arguments.config {
+        Some(path) => Some(Config::load(path)?),
+        None if arguments.logs.any() => None,
+        None => Some(Config::load(&PathBuf::from("rastro.toml"))?),
     };
+    let logs = arguments.logs.sources(config.as_ref())?;
     let (reports, tally) =
         read_victims(&arguments.victims, &arguments.logs.list_format(), &arguments.logs.times())?;
     let source = logs.map_or(Source::Ledger, Source::Logs);

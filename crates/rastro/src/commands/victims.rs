@@ -113,7 +113,7 @@ pub(super) fn run(arguments: &VictimsArguments) -> CommandResult {
         Act::Add(add) => {
             let fields = add.fields.as_deref().map(split_fields).unwrap_or_default();
             let reported_at = Some(add.reported_at.unwrap_or_else(|| SystemClock.now()));
-            let report = Report { line: 0, name: add.who.name()?, reported_at, fields };
+            let report = Report { line: 0, name: add.who.name()?, reported_at, fields, current: None };
             keep(&add.common, &add.logs, vec![report], Vec::new())
         }
         Act::Import(import) => {
@@ -149,7 +149,7 @@ fn keep(
     mut caveats: Vec<String>,
 ) -> CommandResult {
     let config = Config::load(&common.file.config)?;
-    let source = logs.sources()?.map_or(Source::Ledger, Source::Logs);
+    let source = logs.sources(Some(&config))?.map_or(Source::Ledger, Source::Logs);
     let book = Book::new(&config.data_dir, &common.incident)?;
     let known = book.read()?;
     let guarded = reports.iter().any(|report| matches!(report.name, VictimName::Field { .. }));

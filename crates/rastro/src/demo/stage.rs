@@ -165,7 +165,7 @@ async fn connect(url: &str) -> anyhow::Result<Client> {
     Ok(client)
 }
 
-fn configuration_text(port: u16, console: u16, data: &Path, postgresql: u16) -> String {
+pub(super) fn configuration_text(port: u16, console: u16, data: &Path, postgresql: u16) -> String {
     format!(
         r#"listen   = "127.0.0.1:{port}"
 console  = "127.0.0.1:{console}"
@@ -202,7 +202,7 @@ durability = "strict"
 }
 
 /// Waits until `/readyz` answers 200.
-fn wait_until_ready(gateway: &Leashed, console: u16, log: &Path) -> anyhow::Result<()> {
+pub(super) fn wait_until_ready(gateway: &Leashed, console: u16, log: &Path) -> anyhow::Result<()> {
     let address = SocketAddr::from(([127, 0, 0, 1], console));
     let deadline = Instant::now() + READY_PATIENCE;
     loop {

@@ -27,7 +27,7 @@ impl Teller {
         }
     }
 
-    fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         if !self.quiet {
             println!("{text}");
         }
@@ -112,11 +112,16 @@ impl Teller {
         self.say(&format!(
             "5. The account is suspended\n   \
              `rastro suspend {insider}`: {} ms later the next statement in the open session is {how}.\n   \
-             Colleagues {colleagues}.\n\n   \
-             In the case this is built from, 120,000 customers left, nobody inside noticed, and it took\n   \
-             three months to be sure that it was an insider.\n",
+             Colleagues {colleagues}.\n",
             millis(suspension.took),
         ));
+    }
+
+    pub(super) fn close(&self) {
+        self.say(
+            "In the case this is built from, 120,000 customers left, nobody inside noticed, and it took three\n\
+             months to be sure that it was an insider.\n",
+        );
     }
 
     pub(super) fn addresses(&self, stage: &Stage) {

@@ -44,7 +44,7 @@ impl BookEntry {
             Some(text) => Some(text.parse::<Timestamp>().with_context(|| format!("`{text}` is not a time"))?),
         };
         let name = VictimName::Subject(self.subject.clone());
-        Ok(Report { line, name, reported_at, fields: self.fields.clone() })
+        Ok(Report { line, name, reported_at, fields: self.fields.clone(), current: None })
     }
 }
 

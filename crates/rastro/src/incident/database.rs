@@ -12,6 +12,9 @@ const COHORT_SUBJECTS_MAX: u64 = 3_000_000;
 /// Keys asked for at once.
 const KEYS_MAX: usize = 10_000;
 
+/// The key of a subject (as text), and its cohorts: column and value.
+type Cohorts = (String, Vec<(String, String)>);
+
 /// The guarded database, as far as an investigation asks it: who has an address, how many there are, which
 /// cohorts they are in. Each answer is one query on its own connection of Rastro's role.
 pub(crate) struct Guarded {
@@ -97,7 +100,7 @@ impl Guarded {
     }
 
     /// Returns `(cohort column, value)` of the subjects with these keys (as text).
-    fn cohorts_of(&self, keys: &[String]) -> anyhow::Result<Vec<(String, Vec<(String, String)>)>> {
+    fn cohorts_of(&self, keys: &[String]) -> anyhow::Result<Vec<Cohorts>> {
         let mut all = Vec::new();
         for some in keys.chunks(KEYS_MAX) {
             let list =
@@ -107,7 +110,7 @@ impl Guarded {
         Ok(all)
     }
 
-    fn cohort_rows(&self, condition: &str) -> anyhow::Result<Vec<(String, Vec<(String, String)>)>> {
+    fn cohort_rows(&self, condition: &str) -> anyhow::Result<Vec<Cohorts>> {
         let columns: String =
             self.subject.cohorts.iter().map(|column| format!(", {}::text", quoted(column))).collect();
         let sql = format!(

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
+use anyhow::{Context, ensure};
 use rastro_intake::{
-    AccessBatch, AccessFormat, AccessReader, BadLines, Names, Noted, NumberSet, Reasons, Tally, file_bytes,
+    AccessBatch, AccessFormat, AccessReader, AuditTally, BadLines, Names, Noted, NotedSubjects, Reasons,
+    SubjectTable, Tally, file_bytes, is_csvlog,
 };
 use rastro_model::Principal;
 use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, SubjectId};
@@ -9,12 +11,17 @@ use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, Subject
 use super::reports::subject_key;
 use super::{NOTED_MAX, Progress, Record, Shown};
 
+/// Buckets of subjects; as many as make one fit the cache.
+const BUCKETS: usize = 128;
+
 /// Where accesses and reasons are written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogSources {
     pub(crate) logs: Vec<PathBuf>,
     pub(crate) reasons: Vec<PathBuf>,
     pub(crate) format: AccessFormat,
+    /// Tables whose keys name subjects, for logs of pgaudit.
+    pub(crate) tables: Vec<SubjectTable>,
 }
 
 /// Reads logs on all cores; accesses to `victims` (keys as text) are kept in full.
@@ -23,12 +30,8 @@ pub(crate) struct LogSources {
 /// A file cannot be used, or there are more principals than a history can name.
 pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Result<Record> {
     let names = Names::default();
-    let mut noted = NumberSet::default();
-    for victim in victims {
-        if let Some(number) = names.subjects.number(victim.as_bytes()) {
-            noted.insert(number);
-        }
-    }
+    let mut noted = NotedSubjects::default();
+    victims.iter().for_each(|victim| noted.insert(&names.subjects, victim));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let AccessFormat { table, times, .. } = &sources.format;
     let mut record = Record::default();
@@ -48,14 +51,18 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
         reasons: reasons.as_ref(),
         threads,
     };
-    let mut filling =
-        Filling { builder: HistoryBuilder::new(), principals: Vec::new(), subjects: Vec::new() };
+    let mut filling = Filling {
+        builder: HistoryBuilder::new(),
+        principals: Vec::new(),
+        subjects: vec![Vec::new(); BUCKETS],
+    };
     let mut noted = Vec::new();
     let mut noted_dropped = 0;
+    let mut caveats = Vec::new();
     for path in &sources.logs {
         let mut progress = Progress::new(format!("of `{}` read", path.display()), file_bytes(path));
         let mut failed = None;
-        let tally = reader.read(path, |batch, bytes| {
+        let mut sink = |batch: AccessBatch, bytes: u64| {
             if failed.is_none() {
                 failed = filling.take(&batch, &names, &mut record).err();
             }
@@ -63,7 +70,19 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
             noted_dropped += batch.noted.len().saturating_sub(room);
             noted.extend(batch.noted.into_iter().take(room));
             progress.at(bytes);
-        })?;
+        };
+        let tally = if path.as_os_str() != "-" && is_csvlog(path)? {
+            ensure!(
+                !sources.tables.is_empty(),
+                "`{}` is PostgreSQL's own log: name the subjects' table with -c, or --subject-table and --subject-key",
+                path.display()
+            );
+            let (tally, audit) = reader.read_pgaudit(path, &sources.tables, &mut sink)?;
+            caveats.extend(told_audit(path, audit));
+            tally
+        } else {
+            reader.read(path, &mut sink)?
+        };
         if let Some(error) = failed {
             return Err(error);
         }
@@ -75,6 +94,7 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
             ));
         }
     }
+    record.caveats.extend(caveats);
     if noted_dropped > 0 {
         record.caveats.push(format!("{noted_dropped} of the accesses to victims are not listed"));
     }
@@ -89,7 +109,8 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
 struct Filling {
     builder: HistoryBuilder,
     principals: Vec<Option<PrincipalId>>,
-    subjects: Vec<Option<SubjectId>>,
+    /// By the lower part of the number, which batches are ordered by: one bucket at a time is looked into.
+    subjects: Vec<Vec<Option<SubjectId>>>,
 }
 
 impl Filling {
@@ -99,7 +120,9 @@ impl Filling {
             let principal = numbered(&mut self.principals, access.principal, || {
                 Ok(builder.principal(&Principal::new(names.principals.text(access.principal)))?)
             })?;
-            let subject = numbered(&mut self.subjects, access.subject, || {
+            let bucket = access.subject as usize % BUCKETS;
+            let bucket = self.subjects.get_mut(bucket).context("a subject without a bucket")?;
+            let subject = numbered(bucket, access.subject / BUCKETS as u32, || {
                 Ok(builder.subject(&subject_key(&names.subjects.text(access.subject)))?)
             })?;
             let explanation = match access.explained {
@@ -151,6 +174,24 @@ fn shown(noted: &Noted, names: &Names) -> Shown {
         reason: noted.reason.clone(),
         statement: noted.statement.clone(),
     }
+}
+
+/// Says what pgaudit's log cannot tell.
+fn told_audit(path: &std::path::Path, audit: AuditTally) -> Vec<String> {
+    let file = path.display();
+    let mut told = vec![format!(
+        "`{file}` is a log of statements: who was asked for by key is known, not what was shown"
+    )];
+    if audit.without_keys > 0 {
+        told.push(format!(
+            "{} of {} statements in `{file}` do not name their subjects by key and are not weighed",
+            audit.without_keys, audit.statements
+        ));
+    }
+    if audit.statements == 0 {
+        told.push(format!("`{file}` holds no statement of pgaudit about subjects"));
+    }
+    told
 }
 
 /// Says what was left out of a file.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use anyhow::ensure;
 use rastro_intake::{FieldNames, Report, VictimName};
 use rastro_model::SubjectKey;
-use rastro_trace::Victim;
+use rastro_trace::{Interval, Victim};
 
 use super::Guarded;
 
@@ -90,7 +90,13 @@ pub(crate) fn victims_of(reports: &[(String, Report)], fields: &FieldNames) -> a
         .iter()
         .map(|(subject, report)| {
             let known = fields.set(report.fields.join(";").as_bytes()).map_err(anyhow::Error::msg)?;
-            Ok(Victim { reported_at: report.reported_at, known, ..Victim::new(subject_key(subject)) })
+            let current = report.current.map(|(from, until)| Interval { from, until });
+            Ok(Victim {
+                reported_at: report.reported_at,
+                known,
+                current,
+                ..Victim::new(subject_key(subject))
+            })
         })
         .collect()
 }

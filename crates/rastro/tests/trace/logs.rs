@@ -144,3 +144,35 @@ fn reasons_beside_the_log_explain_accesses() {
     assert!(!has_caveat(&with, "no reasons"), "{}", with["caveats"]);
     assert_eq!(with["named"], serde_json::json!([world.insider]));
 }
+
+#[test]
+fn log_of_pgaudit_names_the_account_by_the_keys_in_its_statements() {
+    let (rig, world) = (Rig::new(), World::new(13));
+    let mut log = String::new();
+    for (line, row) in world.rows.iter().enumerate() {
+        let statement = match line % 3 {
+            0 => format!("SELECT name, email FROM customers WHERE id = {}", row.subject),
+            1 => format!("select c.* from public.customers c where c.id in ({})", row.subject),
+            _ => "SELECT name FROM customers WHERE id = $1".to_owned(),
+        };
+        let parameter = if line % 3 == 2 { row.subject.to_string() } else { "<not logged>".to_owned() };
+        let audit = format!("AUDIT: SESSION,1,1,READ,SELECT,,,\"\"{statement}\"\",{parameter}");
+        let time = rastro_model::Timestamp(row.time as i64 * 1_000_000).to_string();
+        let time = time.replace('T', " ").replace("000Z", " UTC");
+        log.push_str(&format!(
+            "{time},{},support,1,10.0.0.7:5000,6.1,1,SELECT,{time},3/1,0,LOG,00000,\"{audit}\",,,,,,,,,psql\n",
+            row.principal
+        ));
+    }
+    rig.write("audit.csv", log);
+    rig.write("victims.csv", victims(world.copied.iter().copied().take(8)).replace("name;email", "name"));
+    let table = ["--subject-table", "customers", "--subject-key", "id", "--shown-fields", "name;email"];
+    let answer = rig.trace(&[&["--access-log", "audit.csv", "--population", "20000"][..], &table].concat());
+    check_shape(&answer);
+    assert_eq!(answer["named"], serde_json::json!([world.insider]), "{}", answer["caveats"]);
+    assert!(has_caveat(&answer, "a log of statements"), "{}", answer["caveats"]);
+
+    let without = rig.run(&["trace", "--victims", "victims.csv", "--access-log", "audit.csv"]);
+    assert_eq!(without.status, Some(2));
+    assert!(without.complaint.contains("name the subjects' table"), "{}", without.complaint);
+}

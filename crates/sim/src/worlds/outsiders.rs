@@ -3,7 +3,7 @@ use super::scenario::{Leak, Leaked, Scenario, Stage};
 use super::world::{Customer, fields};
 
 /// Records drawn per leak; reports are few, so that more would change nothing.
-const RECORDS: usize = 4_000;
+const RECORDS: usize = 400;
 const TRIES_MAX: usize = 40_000_000;
 
 /// Leaks through no account: whose data got out.

@@ -173,17 +173,23 @@ impl World {
         let usual = draw.pick(home).copied().unwrap_or_else(|| draw.below_u32(self.teams));
         let usual_pod = draw.below_u32(TEAM_SIZE / POD_SIZE);
         // Four fifths of a pod's customers are shared, each by four fifths of its members; the others have one
-        // member who works with them. A member works with a customer always or never.
+        // member who works with them.
         let is_shared = draw.chance(0.8);
         let only = draw.below_u32(POD_SIZE);
-        let works: Vec<bool> =
-            (0..POD_SIZE).map(|member| if is_shared { draw.chance(0.8) } else { member == only }).collect();
-        for hour in &customer.tickets {
+        // On one of the customer's tickets for certain, on each of the others half of the time.
+        let mut works = Vec::new();
+        for member in 0..POD_SIZE {
+            let is_on_it = if is_shared { draw.chance(0.8) } else { member == only };
+            let certain = draw.below(u64::try_from(customer.tickets.len()).unwrap_or(1));
+            works.push(is_on_it.then_some(certain));
+        }
+        for (at, hour) in customer.tickets.iter().enumerate() {
             let team = if draw.chance(0.85) { usual } else { draw.below_u32(self.teams) };
             if self.is_pod_team(team) {
                 let pod = if draw.chance(0.8) { usual_pod } else { draw.below_u32(TEAM_SIZE / POD_SIZE) };
                 for (member, works) in (0..POD_SIZE).zip(&works) {
-                    if *works {
+                    let Some(certain) = works else { continue };
+                    if usize::try_from(*certain) == Ok(at) || draw.chance(0.5) {
                         self.show(team, pod * POD_SIZE + member, customer.id, *hour, &mut draw, out);
                     }
                 }

@@ -1,7 +1,7 @@
 //! When the copy was taken: from what the callers knew, and from when the account was shown the victims.
 
 use super::case::{Case, Hit};
-use crate::numeric::{log_add, log_sum_exp, real, size};
+use crate::numeric::{log_sum_exp, real, size};
 use crate::outcome::LeakWindow;
 use rastro_model::Timestamp;
 
@@ -36,8 +36,11 @@ pub(super) fn bound(case: &Case, account: Option<u16>) -> Option<LeakWindow> {
         let share = whole(places).ln();
         for day in 0..places {
             let (from, until) = (start + day * DAY, start + (day + length) * DAY);
-            let weight = weigh(case, account, &marks, (from, until), end - start) - share;
-            windows.push((from, until, weight));
+            let weights = weigh(case, account, &marks, (from, until), end - start);
+            windows.push((from, until, weights.at_leisure - share));
+            if let Some((weight, hull)) = weights.while_shown {
+                windows.push((hull.0, hull.1, weight - share));
+            }
         }
     }
     let total = log_sum_exp(windows.iter().map(|(_, _, weight)| *weight));
@@ -52,6 +55,8 @@ struct Mark {
     /// Hours within which the copy can have been taken.
     from: i64,
     until: i64,
+    /// Hours for which what the caller knew was current, as far as the report says.
+    current: i64,
     /// When the account was shown the victim; `None` if it was not.
     views: Option<Vec<(i64, i64)>>,
     /// 1 / probability that a stray report is about this subject.
@@ -61,6 +66,7 @@ struct Mark {
 fn mark(case: &Case, at: usize, account: Option<u16>, hits: &[Hit]) -> Option<Mark> {
     let report = case.reports.get(at)?;
     let (mut from, until) = report.copy_hours();
+    let current = until.saturating_sub(from);
     let mut views = None;
     if let Some(account) = account {
         let hit = hits.iter().find(|hit| hit.victim == at)?;
@@ -73,35 +79,52 @@ fn mark(case: &Case, at: usize, account: Option<u16>, hits: &[Hit]) -> Option<Ma
         }
         views = Some(list);
     }
-    Some(Mark { from, until, views, rarity: 1.0 / report.stray })
+    Some(Mark { from, until, current, views, rarity: 1.0 / report.stray })
 }
 
-/// Returns the log-likelihood of copying within `window`: while the account was being shown the victims, or
-/// at any time when what the callers knew could be had.
-fn weigh(case: &Case, account: Option<u16>, marks: &[Mark], window: (i64, i64), all: i64) -> f64 {
+/// Log-likelihoods of copying within a window.
+struct Weights {
+    /// At any time when what the callers knew could be had.
+    at_leisure: f64,
+    /// While the account was being shown the victims; with the hours between which it was, and a margin for
+    /// what was copied just before and after.
+    while_shown: Option<(f64, (i64, i64))>,
+}
+
+fn weigh(case: &Case, account: Option<u16>, marks: &[Mark], window: (i64, i64), all: i64) -> Weights {
     let calendar = &case.history.index().calendar;
     let (from, until) = window;
     let odds = (1.0 - STRAY) / STRAY;
     let exposed = account.map_or(0.0, |account| real(case.history.index().exposed(account)));
     let shown = calendar.count(account, false, calendar.slot(from), calendar.slot(until - 1) + 1).max(1.0);
     let (mut at_leisure, mut while_shown) = (0.0, 0.0);
+    let mut times: Vec<i64> = Vec::new();
     for mark in marks {
         let had = mark.until.min(until).saturating_sub(mark.from.max(from)).max(0);
-        let could = mark.until.min(all.saturating_add(from)).saturating_sub(mark.from).clamp(1, all);
-        let fits = whole(had) / whole(until - from) * whole(all) / whole(could);
-        match &mark.views {
-            None => at_leisure += (odds * fits).ln_1p(),
-            Some(views) => {
-                at_leisure += (odds * fits * mark.rarity / exposed.max(1.0)).ln_1p();
-                let within = views.iter().any(|(first, last)| {
-                    *last >= from.max(mark.from) && *first < until.min(mark.until.saturating_add(1))
-                });
-                let density = if within { 1.0 / shown.max(size(marks.len()) / 2.0) } else { 0.0 };
-                while_shown += (odds * density * mark.rarity).ln_1p();
-            }
+        // How much better the values' time fits than that of a stray report.
+        let rare = whole(all) / whole(mark.current.clamp(DAY, all));
+        let fits = whole(had) / whole(until - from) * rare;
+        let Some(views) = &mark.views else {
+            at_leisure += (odds * fits).ln_1p();
+            continue;
+        };
+        at_leisure += (odds * fits * mark.rarity / exposed.max(1.0)).ln_1p();
+        let within = views.iter().find(|(first, last)| {
+            *last >= from.max(mark.from) && *first < until.min(mark.until.saturating_add(1))
+        });
+        if let Some((first, last)) = within {
+            times.extend([*first.max(&from), *last.min(&(until - 1))]);
+            let density = rare / shown.max(size(marks.len()) / 2.0);
+            while_shown += (odds * density * mark.rarity).ln_1p();
         }
     }
-    if account.is_some() { log_add(at_leisure, while_shown) } else { at_leisure }
+    let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
+    let while_shown = first.zip(last).map(|(first, last)| {
+        let count = i64::try_from(times.len() / 2).unwrap_or(i64::MAX).max(1);
+        let margin = DAY / 2 + (last - first) / count;
+        (while_shown, (first - margin, last + margin))
+    });
+    Weights { at_leisure, while_shown }
 }
 
 /// Returns the least value below which at least `tail` of the probability lies.

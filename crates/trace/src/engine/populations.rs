@@ -19,6 +19,9 @@ const WEIGHT_NEIGHBOURS: f64 = 0.05;
 const NEIGHBOURHOOD_CANDIDATES: usize = 48;
 const NEIGHBOURHOOD_SIZES: [usize; 4] = [2, 5, 14, 48];
 
+/// The most that one member may have of what a group saw.
+const LARGEST_SHARE_MAX: f64 = 0.6;
+
 /// Where victims come from when no ordinary account is the route.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Source {
@@ -160,12 +163,22 @@ fn groups(case: &Case) -> Vec<(Source, f64)> {
     }
     let share = size(2 * index.groups.len()).ln();
     let weigh = |(number, list): (usize, Vec<(usize, f64)>)| {
-        let Mass { exposure, subjects } = index.group_mass(index.groups.get(number)?);
+        let group = index.groups.get(number)?;
+        let Mass { exposure, subjects } = index.group_mass(group);
+        if is_one_accounts(case, &group.members, exposure) {
+            return None;
+        }
         let alike = average(&case.likelihood(list.iter().map(|(at, _)| (*at, 1.0 / subjects))));
         let by_exposure = average(&case.likelihood(list.iter().map(|(at, count)| (*at, count / exposure))));
         Some((Source::Group(number), log_add(alike, by_exposure) - share))
     };
     touched.into_iter().filter_map(weigh).collect()
+}
+
+/// A group of which one account saw most is that account, not a population.
+fn is_one_accounts(case: &Case, members: &[u16], exposure: f64) -> bool {
+    let exposed = members.iter().map(|member| case.history.index().exposed(*member));
+    real(exposed.max().unwrap_or(0)) > LARGEST_SHARE_MAX * exposure
 }
 
 /// Returns the account with its nearest, rising, and the sum of what they saw.
@@ -190,7 +203,7 @@ fn neighbourhoods(case: &Case, scored: &[Scored]) -> Vec<(Source, f64)> {
     for candidate in scored.iter().take(NEIGHBOURHOOD_CANDIDATES) {
         for nearest in NEIGHBOURHOOD_SIZES {
             let (members, exposure) = neighbourhood(case, candidate.account, nearest);
-            if members.len() < 2 {
+            if members.len() < 2 || is_one_accounts(case, &members, exposure) {
                 continue;
             }
             let joint = likelihood(case, |at| size(count_members(case, at, &members)) / exposure) - share;

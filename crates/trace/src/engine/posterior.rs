@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::accounts::{self, Scored};
+use super::belief::Belief;
 use super::case::{Case, hour_start};
+use super::coincidence::Coincidence;
 use super::collusion::{self, Together};
 use super::populations::{self, Source, Weighed};
 use crate::history::History;
@@ -37,6 +39,12 @@ pub(super) struct Weighted {
     likelihood: f64,
 }
 
+/// Ties of probability (both underflown) are settled by the likelihood.
+fn best_first(a: &Weighted, b: &Weighted) -> std::cmp::Ordering {
+    let by_probability = b.probability.total_cmp(&a.probability);
+    by_probability.then(b.likelihood.total_cmp(&a.likelihood)).then(a.account.cmp(&b.account))
+}
+
 /// Returns the prior, with whatever is not a probability replaced; and whether anything was.
 pub(super) fn usable(prior: Prior) -> (Prior, bool) {
     let usual = Prior::default();
@@ -55,32 +63,42 @@ impl Posterior {
         let weighed = populations::weigh(case, &scored);
         let together = collusion::score(case, &scored);
         let otherwise = log_sum_exp(weighed.iter().map(|weighed| weighed.joint));
-        let index = case.history.index();
-        let ordinary = index.accounts().saturating_sub(index.broad.len() + index.silent_accounts());
-        if ordinary == 0 {
-            let joint =
-                Joint { scored: &[], together: &[], single: 0.0, several: 0.0, otherwise: 0.0, silent: None };
+        let belief = Belief::new(case);
+        if belief.accounts() < 1.0 {
+            let joint = Joint {
+                scored: &[],
+                shares: &[],
+                together: &[],
+                single: 0.0,
+                several: 0.0,
+                otherwise: 0.0,
+                silent: None,
+            };
             return Posterior::normalise(case, &weighed, &joint);
         }
-        let count = size(ordinary);
+        let count = belief.accounts();
         let routes = 1.0 - prior.unknown_route;
         let pairs = (count * (count - 1.0) / 2.0).max(1.0);
-        let silent = size(ordinary.saturating_sub(scored.len()));
+        let shares: Vec<f64> = scored.iter().map(|scored| belief.share(case, scored.account)).collect();
+        let silent = if size(scored.len()) < count { 1.0 - shares.iter().sum::<f64>() } else { 0.0 };
         let joint = Joint {
             scored: &scored,
             together: &together,
-            single: (routes * (1.0 - prior.several_accounts) / count).ln(),
+            shares: &shares,
+            single: (routes * (1.0 - prior.several_accounts)).ln(),
             several: (routes * prior.several_accounts / pairs).ln(),
             otherwise: prior.unknown_route.ln(),
             silent: (silent > 0.0).then(|| silent.ln() + accounts::without_hits(case)),
         };
         let mut posterior = Posterior::normalise(case, &weighed, &joint);
         posterior.otherwise = otherwise;
+        posterior.hold_back(case, prior.unknown_route);
         posterior
     }
 
     fn normalise(case: &Case, weighed: &[Weighed], joint: &Joint) -> Posterior {
-        let singles: Vec<f64> = joint.scored.iter().map(|s| s.likelihood + joint.single).collect();
+        let believed = joint.scored.iter().zip(joint.shares);
+        let singles: Vec<f64> = believed.map(|(s, share)| s.likelihood + share.ln() + joint.single).collect();
         let groups: Vec<f64> = joint.together.iter().map(|t| t.likelihood + joint.several).collect();
         let sources: Vec<f64> = weighed.iter().map(|w| w.joint + joint.otherwise).collect();
         let silent = joint.silent.map_or(f64::NEG_INFINITY, |silent| silent + joint.single);
@@ -105,16 +123,32 @@ impl Posterior {
             together.push((group.clone(), probability));
         }
         let mut accounts: Vec<Weighted> = accounts.into_values().collect();
-        // Ties of probability (both underflown) are settled by the likelihood.
-        let best_first = |a: &Weighted, b: &Weighted| {
-            let by_probability = b.probability.total_cmp(&a.probability);
-            by_probability.then(b.likelihood.total_cmp(&a.likelihood)).then(a.account.cmp(&b.account))
-        };
         accounts.sort_by(best_first);
         together.sort_by(|a, b| b.1.total_cmp(&a.1));
         let sources =
             join(case, weighed.iter().zip(sources).map(|(w, joint)| (w.source.clone(), share(joint))));
         Posterior { accounts, sources, together, without_hits: share(silent), otherwise: 0.0 }
+    }
+
+    /// Gives what exceeds the limit set by coincidence back to the unknown route.
+    fn hold_back(&mut self, case: &Case, unknown: f64) {
+        let chance = Coincidence::new(case);
+        let mut returned = 0.0;
+        for account in self.accounts.iter_mut().take_while(|account| account.probability > 1e-6) {
+            let limit = chance.limit(case.hits(account.account).len(), unknown);
+            if account.involved > limit {
+                let kept = account.probability * limit / account.involved;
+                returned += account.probability - kept;
+                account.probability = kept;
+                account.involved = limit;
+            }
+        }
+        if let Some((_, probability)) = self.sources.iter_mut().find(|(source, _)| *source == Source::Unknown)
+        {
+            *probability += returned;
+        }
+        self.sources.sort_by(|a, b| b.1.total_cmp(&a.1));
+        self.accounts.sort_by(best_first);
     }
 
     /// Returns the most probable account.
@@ -167,6 +201,8 @@ impl Posterior {
 /// Logarithms of what goes into the posterior: likelihoods and prior shares.
 struct Joint<'a> {
     scored: &'a [Scored],
+    /// Of the belief in a single route, by scored account.
+    shares: &'a [f64],
     together: &'a [Together],
     single: f64,
     several: f64,

@@ -10,6 +10,9 @@ const LENGTHS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// Most periods looked into per account and kind.
 const PERIODS_MAX: usize = 256;
 
+/// Two victims on one day are soon found somewhere among many accounts and days.
+const VICTIMS_MIN: usize = 3;
+
 /// Returns the log-likelihood if what leaked is what `account` was shown within one period.
 pub(super) fn likelihood(case: &Case, account: u16, hits: &[Hit]) -> f64 {
     let calendar = &case.history.index().calendar;
@@ -68,7 +71,8 @@ fn over_periods(
             }
         }
         let level = (size(LENGTHS.len()) * size(periods)).ln();
-        let mut busiest: Vec<_> = by_period.into_iter().filter(|(_, list)| list.len() > 1).collect();
+        let mut busiest: Vec<_> =
+            by_period.into_iter().filter(|(_, list)| list.len() >= VICTIMS_MIN).collect();
         busiest.sort_by_key(|(_, list)| std::cmp::Reverse(list.len()));
         busiest.truncate(PERIODS_MAX.min(100_000 / case.reports.len().max(1)).max(4));
         let left = 1.0 - size(busiest.len()) / size(periods);

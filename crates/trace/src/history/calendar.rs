@@ -97,6 +97,14 @@ impl Calendar {
             + counts.map(|(_, [all, bare])| f64::from(if unexplained { *bare } else { *all })).sum::<f64>()
     }
 
+    /// Returns how many episodes of `account` began in its busiest `slots` slots.
+    pub(super) fn busiest(&self, account: u16, slots: usize) -> f64 {
+        let mut counts: Vec<f64> =
+            (0..self.slots).map(|slot| self.count(Some(account), false, slot, slot + 1)).collect();
+        counts.sort_by(|a, b| b.total_cmp(a));
+        counts.iter().take(slots).sum()
+    }
+
     /// Counts an episode that came after the sums were made, for its account only.
     pub(super) fn add(&mut self, posting: Posting) {
         let slot = self.slot(posting.first_hour());

@@ -92,6 +92,7 @@ impl Index {
             }
             index.count(cohorts.of(subject), &distinct);
         });
+        index.calendar = Calendar::build(shards, accounts);
         index.broad = index.find_broad();
         let learned = neighbours::learn(shards, &index.exposed, &index.broad, index.pairs, teams);
         index.groups = learned.groups;
@@ -104,7 +105,6 @@ impl Index {
                 }
             }
         }
-        index.calendar = Calendar::build(shards, accounts);
         index
     }
 
@@ -227,18 +227,22 @@ impl Index {
         self.cohort_mass.get(a.min(b) * MAX_COHORTS + a.max(b)).copied().unwrap_or_default()
     }
 
-    /// An account is broad if it saw more than 2% of all seen subjects and far more than its peers do.
+    /// An account is broad if it saw more than 2% of all seen subjects and far more than its peers do, not
+    /// counting its three busiest days (a harvest does not make an account broad); or most of all subjects.
     fn find_broad(&self) -> Vec<u16> {
         let mut sizes: Vec<u32> = self.exposed.iter().copied().filter(|count| *count > 0).collect();
         sizes.sort_unstable();
         let median = sizes.get(sizes.len() / 2).copied().map_or(0.0, f64::from);
         let seen = real(self.seen);
-        let is_broad = |count: u32| {
-            let count = f64::from(count);
-            (count > 0.02 * seen && count > 10.0 * median) || (count > 0.5 * seen && count > 2.5 * median)
+        let is_broad = |account: u16, count: f64| {
+            let large = count > 0.02 * seen && count > 10.0 * median;
+            let usual = || count - self.calendar.busiest(account, 3);
+            (large && usual() > 0.02 * seen && usual() > 5.0 * median)
+                || (count > 0.5 * seen && count > 2.5 * median)
         };
+        let counted = (0..=u16::MAX).zip(&self.exposed);
         let broad =
-            (0..=u16::MAX).zip(&self.exposed).filter(|(_, count)| sizes.len() > 2 && is_broad(**count));
+            counted.filter(|(account, count)| sizes.len() > 2 && is_broad(*account, f64::from(**count)));
         broad.map(|(account, _)| account).collect()
     }
 }

@@ -15,9 +15,12 @@ const COLOURS: [&str; ACCOUNTS_MAX] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7
 const WIDTH: f64 = 900.0;
 const LEFT: f64 = 260.0;
 
+/// Name, probability, range of it, colour.
+type Bar = (String, f64, Option<(f64, f64)>, &'static str);
+
 /// Bars of the leading accounts and populations with, for accounts, how far they move without any one report.
 pub(super) fn ranking(trace: &Trace, spread: Option<&[(f64, f64)]>) -> String {
-    let mut bars: Vec<(String, f64, Option<(f64, f64)>, &str)> = Vec::new();
+    let mut bars: Vec<Bar> = Vec::new();
     for (position, account) in trace.accounts.iter().take(BARS_MAX).enumerate() {
         let range = spread.and_then(|spread| spread.get(position)).copied();
         bars.push((account.principal.to_string(), account.probability, range, "#0072b2"));
