@@ -24,6 +24,7 @@ mod memory;
 mod misbehaviour;
 mod pgbench;
 mod psql;
+mod redteam;
 mod startup;
 mod tls;
 mod tokio_client;
