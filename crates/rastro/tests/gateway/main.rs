@@ -24,6 +24,7 @@ mod memory;
 mod misbehaviour;
 mod pgbench;
 mod psql;
+mod random_selects;
 mod redteam;
 mod startup;
 mod tls;
