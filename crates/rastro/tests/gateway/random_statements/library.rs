@@ -8,7 +8,7 @@ use crate::support::Dice;
 use crate::support::gateway::GatewayOptions;
 
 pub const LIBRARY: &str = "kirjasto";
-/// The readers; each costs three variants of the data.
+/// The readers; each costs four variants of the data.
 pub const READERS: u64 = 16;
 
 const SUBJECTS: &str = r#"
@@ -26,7 +26,7 @@ fields = { name = "nimi", email = "sahkoposti", phone = "puhelin" }
 const TABLES: &str = "
 CREATE TABLE lukijat (numero bigint PRIMARY KEY, nimi text, sahkoposti text, puhelin text, kieli text, piiri text,
                       liittynyt date);
-CREATE TABLE lainat (tunniste text PRIMARY KEY, lukija bigint NOT NULL, teos text, lainattu date);
+CREATE TABLE lainat (tunniste text, lukija bigint NOT NULL, teos text, lainattu date);
 ";
 
 const VIEWS: &str = "
@@ -59,9 +59,13 @@ pub fn build(cluster: &ScratchCluster, dice: &mut Dice, statements: usize) {
         let key = key_of(reader);
         let without =
             format!("DELETE FROM lukijat WHERE numero = {key}; DELETE FROM lainat WHERE lukija = {key};");
+        let empty = format!(
+            "UPDATE lukijat SET nimi = NULL, sahkoposti = NULL, puhelin = NULL WHERE numero = {key};
+             UPDATE lainat SET tunniste = NULL WHERE lukija = {key};"
+        );
         let [low, high] = [("!", "00"), ("~zzzz zzzz", "+999 99 9999")]
             .map(|(word, number)| other_values(key, word, number));
-        for (name, change) in variants(reader).into_iter().zip([without, low, high]) {
+        for (name, change) in variants(reader).into_iter().zip([without, empty, low, high]) {
             write!(
                 script,
                 "CREATE SCHEMA {name}; SET search_path = {name}; {TABLES}
@@ -85,9 +89,9 @@ pub fn build(cluster: &ScratchCluster, dice: &mut Dice, statements: usize) {
     cluster.run_sql(LIBRARY, &script).unwrap();
 }
 
-/// Returns the schemas without a reader, with low values of theirs, and with high ones.
-pub fn variants(reader: u64) -> [String; 3] {
-    ["ilman", "alku", "loppu"].map(|kind| format!("{kind}_{reader}"))
+/// Returns the schemas without a reader, with NULL for values of theirs, with low values of theirs, and with high ones.
+pub fn variants(reader: u64) -> [String; 4] {
+    ["ilman", "tyhja", "alku", "loppu"].map(|kind| format!("{kind}_{reader}"))
 }
 
 /// Replaces the protected values of one reader; NULL remains.
