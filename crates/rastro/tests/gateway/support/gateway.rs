@@ -32,6 +32,8 @@ pub struct GatewayOptions {
     pub tables: String,
     /// The database that Rastro itself connects to.
     pub database: String,
+    /// The role it does that as; its password is its name.
+    pub login: &'static str,
     /// Further lines of `[database]`.
     pub database_lines: String,
 }
@@ -48,7 +50,8 @@ impl Default for GatewayOptions {
     fn default() -> GatewayOptions {
         let tables = DESK_SUBJECTS.to_owned();
         let database_lines = String::new();
-        GatewayOptions { durability: "strict", tables, database: DATABASE.to_owned(), database_lines }
+        let (database, login) = (DATABASE.to_owned(), "rastro");
+        GatewayOptions { durability: "strict", tables, database, login, database_lines }
     }
 }
 
@@ -72,9 +75,10 @@ impl Gateway {
     pub fn prepare(cluster: &ScratchCluster, options: &GatewayOptions) -> Gateway {
         let directory = tempfile::Builder::new().prefix("rastro-gateway-").tempdir().unwrap();
         let (port, console) = (free_port().unwrap(), free_port().unwrap());
+        let login = options.login;
         let configuration = format!(
             "listen = \"127.0.0.1:{port}\"\nconsole = \"127.0.0.1:{console}\"\ndata_dir = {:?}\n\n\
-             [database]\nurl = \"postgres://rastro:rastro@127.0.0.1:{}/{}\"\n{}\n\
+             [database]\nurl = \"postgres://{login}:{login}@127.0.0.1:{}/{}\"\n{}\n\
              [ledger]\ndurability = \"{}\"\n{}",
             directory.path().join("ledger"),
             cluster.port(),
