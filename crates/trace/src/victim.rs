@@ -36,7 +36,9 @@ impl Victim {
 /// What is believed before the first report.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prior {
-    /// Probability that no single recorded account is the route.
+    /// Probability that no ordinary recorded account is the route. The default was calibrated on simulated
+    /// worlds, in three of ten of which nobody inside was guilty: the populations weighed against accounts
+    /// are so many that they explain more than their share.
     pub unknown_route: f64,
     /// Probability, given that accounts are the route, that there are several.
     pub several_accounts: f64,
@@ -44,7 +46,7 @@ pub struct Prior {
 
 impl Default for Prior {
     fn default() -> Prior {
-        Prior { unknown_route: 0.3, several_accounts: 0.05 }
+        Prior { unknown_route: 0.15, several_accounts: 0.05 }
     }
 }
 

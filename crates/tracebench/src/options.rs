@@ -50,13 +50,18 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Returns the seed and applies `--quick`.
+    /// Returns the seed: as given, or from the clock.
     pub(crate) fn seed(&self) -> Result<u64> {
         if let Some(seed) = self.seed {
             return Ok(seed);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         Ok(now.as_secs())
+    }
+
+    /// Whether this is only a first look.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
     }
 
     pub(crate) fn world(&self) -> rastro_sim::worlds::WorldOptions {

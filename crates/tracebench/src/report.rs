@@ -7,6 +7,9 @@ use crate::stage::Built;
 use crate::tally::{Cell, calibration, quantile, share};
 use crate::trials::VICTIMS;
 
+const QUICK: &str = "A quick run on a small world, with few trials: rates of some per cent are not resolved. \
+    `./bench trace` measures the full scale.\n\n";
+
 /// Writes what was measured as Markdown.
 pub(crate) fn markdown(
     options: &Options,
@@ -26,6 +29,9 @@ pub(crate) fn markdown(
         options.innocent_trials,
         if options.without_cohorts { ", not even cohorts" } else { ", and the cohorts of customers" }
     );
+    if options.is_quick() {
+        text.push_str(QUICK);
+    }
     include(&mut text);
     guilty(&mut text, cells);
     innocent(&mut text, cells);

@@ -6,7 +6,7 @@ use super::case::Case;
 use crate::numeric::{real, size};
 
 /// The chance is taken to be so many times what independence says: customers and accounts come in teams.
-const CAUTION: f64 = 3.0;
+const CAUTION: f64 = 7.0;
 
 /// Expected numbers of accounts that see so many victims, if the victims had been drawn by how many accounts
 /// saw them and accounts by how many subjects they saw.

@@ -6,14 +6,16 @@ use super::accounts::{self, Scored};
 use super::case::{Case, average};
 use crate::numeric::{log_sum_exp, size};
 
-/// Shares of the first member that are averaged over.
-const SHARES: [f64; 3] = [0.3, 0.5, 0.7];
+/// Shares of the first member that are averaged over, the even one first.
+const SHARES: [f64; 3] = [0.5, 0.3, 0.7];
 /// Members of a group, at most.
 const MEMBERS_MAX: usize = 5;
 /// Leaks times candidates, at most; keeps the time below some milliseconds.
 const WORK_MAX: usize = 40_000;
 const CANDIDATES_MAX: usize = 60;
 const MIXING_ROUNDS: usize = 12;
+/// Pairs that are weighed at all shares.
+const REFINED_MAX: usize = 48;
 
 /// Accounts as the route together, with their log-likelihood over stray reports and their shares.
 #[derive(Debug, Clone)]
@@ -31,26 +33,36 @@ pub(super) fn score(case: &Case, scored: &[Scored]) -> Vec<Together> {
         candidates.iter().map(|account| accounts::plain(case, *account).collect()).collect();
     let bare: Vec<Densities> =
         candidates.iter().map(|account| accounts::unexplained(case, *account).collect()).collect();
+    // Even shares of everything first; the best of these with the other shares, and the unexplained parts.
+    let mut even = Vec::new();
+    for (i, first) in all.iter().enumerate() {
+        for (j, second) in all.iter().enumerate().skip(i + 1) {
+            even.push((average(&case.likelihood(mix_two(first, second, 0.5))), i, j));
+        }
+    }
+    even.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     let mut pairs = Vec::new();
-    for (i, a) in candidates.iter().enumerate() {
-        for (j, b) in candidates.iter().enumerate().skip(i + 1) {
-            let mut terms = Vec::new();
-            for lists in [&all, &bare] {
-                let (Some(first), Some(second)) = (lists.get(i), lists.get(j)) else { continue };
-                if first.is_empty() || second.is_empty() {
-                    continue;
-                }
-                for share in SHARES {
-                    let mixed = mix(&[(first, share), (second, 1.0 - share)]);
-                    terms.push(average(&case.likelihood(mixed.into_iter())));
-                }
+    for (likelihood, i, j) in even.into_iter().take(REFINED_MAX) {
+        let mut terms = vec![likelihood];
+        for (lists, is_all) in [(&all, true), (&bare, false)] {
+            let (Some(first), Some(second)) = (lists.get(i), lists.get(j)) else { continue };
+            if first.is_empty() || second.is_empty() {
+                continue;
             }
-            let likelihood = log_sum_exp(terms.iter().copied()) - size(2 * SHARES.len()).ln();
+            let known = usize::from(is_all);
+            terms.extend(
+                SHARES
+                    .into_iter()
+                    .skip(known)
+                    .map(|share| average(&case.likelihood(mix_two(first, second, share)))),
+            );
+        }
+        let likelihood = log_sum_exp(terms.iter().copied()) - size(2 * SHARES.len()).ln();
+        if let (Some(a), Some(b)) = (candidates.get(i), candidates.get(j)) {
             pairs.push(Together { members: vec![(*a, 0.5), (*b, 0.5)], likelihood });
         }
     }
     pairs.sort_by(|a, b| b.likelihood.total_cmp(&a.likelihood));
-    pairs.truncate(64);
     if let Some(best) = pairs.first().cloned() {
         let by_account: BTreeMap<u16, &Densities> = candidates.iter().copied().zip(&all).collect();
         let grown = grow(case, best, &by_account);
@@ -69,6 +81,26 @@ fn candidates(case: &Case, scored: &[Scored]) -> Vec<u16> {
     let mean = hits / scored.len().clamp(1, CANDIDATES_MAX);
     let most = (2..=CANDIDATES_MAX).rev().find(|n| n * n * mean.max(1) <= WORK_MAX).unwrap_or(2);
     scored.iter().filter(|s| case.hits(s.account).len() > 1).take(most).map(|s| s.account).collect()
+}
+
+/// Mixes two lists that rise by victim.
+fn mix_two<'a>(
+    first: &'a Densities,
+    second: &'a Densities,
+    share: f64,
+) -> impl Iterator<Item = (usize, f64)> + 'a {
+    let (mut first, mut second) = (first.iter().peekable(), second.iter().peekable());
+    std::iter::from_fn(move || {
+        let at = match (first.peek(), second.peek()) {
+            (Some((a, _)), Some((b, _))) => *a.min(b),
+            (Some((at, _)), None) | (None, Some((at, _))) => *at,
+            (None, None) => return None,
+        };
+        let one = first.next_if(|(victim, _)| *victim == at).map_or(0.0, |(_, density)| share * density);
+        let other =
+            second.next_if(|(victim, _)| *victim == at).map_or(0.0, |(_, density)| (1.0 - share) * density);
+        Some((at, one + other))
+    })
 }
 
 fn mix(parts: &[(&Densities, f64)]) -> BTreeMap<usize, f64> {
