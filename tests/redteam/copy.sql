@@ -30,7 +30,7 @@ ROLLBACK;
 COPY (SELECT numero FROM consultas WHERE ordem IN (25, 26)) TO STDOUT;
 -- technique: copy_latin1 | shows: derived | subjects: p 27-28
 COPY (SELECT nome FROM pacientes WHERE registo IN (27, 28)) TO STDOUT (ENCODING 'LATIN1');
--- technique: copy_utf16_like_null | shows: plain | subjects: p 27-28
+-- technique: copy_odd_null | shows: plain | subjects: p 27-28
 COPY (SELECT NULL, correio FROM pacientes WHERE registo IN (27, 28)) TO STDOUT (NULL '@');
 -- technique: psql_copy | shows: plain | subjects: p 29-31
 \copy (SELECT correio FROM pacientes WHERE registo BETWEEN 29 AND 31) TO STDOUT

@@ -20,7 +20,7 @@ SELECT hashtext(correio) FROM funcionarios WHERE registo BETWEEN 7 AND 9;
 SELECT correio::varchar(80), correio::char(80), telemovel::varchar FROM pacientes WHERE registo BETWEEN 10 AND 12;
 -- technique: name_type | shows: plain | subjects: p 10-12
 SELECT correio::name FROM pacientes WHERE registo BETWEEN 10 AND 12;
--- technique: utf16_like_spread | shows: derived | subjects: p 13-14
+-- technique: letters_spread | shows: derived | subjects: p 13-14
 SELECT regexp_replace(correio, '(.)', '\1 ', 'g') FROM pacientes WHERE registo IN (13, 14);
 -- technique: code_points | shows: derived | subjects: p 13-14
 SELECT array_agg(ascii(letra)) FROM pacientes, regexp_split_to_table(correio, '') AS letra WHERE registo IN (13, 14) GROUP BY registo;

@@ -43,7 +43,7 @@ SELECT n FROM generate_series(1, 200) n LIMIT (SELECT ascii(correio) FROM pacien
 SELECT count(*) FILTER (WHERE correio LIKE '%@%.pt') FROM pacientes WHERE registo = 24;
 -- technique: having_clause | shows: derived | subjects: p 25-25
 SELECT 1 FROM pacientes WHERE registo = 25 HAVING max(correio) > 'c';
--- technique: random_order_but_filtered | shows: derived | subjects: p 26-26
+-- technique: name_compared_in_where | shows: derived | subjects: p 26-26
 SELECT 'sim' WHERE 'J' < (SELECT nome FROM pacientes WHERE registo = 26);
 -- technique: similar_names | shows: derived | subjects: SELECT codigo::text FROM pacientes WHERE nome = 'Marta Teles'
 SELECT codigo FROM pacientes WHERE nome = 'Marta Teles';
