@@ -27,7 +27,6 @@ mod proof;
 mod provenance;
 mod psql;
 mod random_selects;
-mod random_statements;
 mod redteam;
 mod startup;
 mod tls;

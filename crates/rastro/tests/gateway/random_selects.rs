@@ -107,7 +107,6 @@ impl Worlds {
 }
 
 #[test]
-#[ignore = "needs provenance: without it nothing but the origin of columns is recorded"]
 fn random_select_leaves_nobody_unrecorded_whose_values_it_depends_on() {
     let (cluster, gateway) = start();
     let count = std::env::var("RASTRO_RANDOM_SELECTS").map_or(STATEMENTS, |text| text.parse().unwrap());
