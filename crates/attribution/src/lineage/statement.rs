@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterTableStmt, ConstrType, CopyStmt, DeleteStmt, ExecuteStmt, ExplainStmt, InsertStmt, Node, RangeVar,
-    SelectStmt, UpdateStmt, WithClause,
+    AlterTableStmt, ConstrType, CopyStmt, DeleteStmt, ExecuteStmt, ExplainStmt, InsertStmt, Node, ObjectType,
+    RangeVar, SelectStmt, UpdateStmt, WithClause,
 };
 
 use super::cover::{self, Reading};
@@ -80,6 +80,10 @@ impl Reader<'_> {
             NodeEnum::DeleteStmt(delete) => {
                 self.query(&delete_rows(delete), changed(delete.returning_clause.is_some()));
             }
+            // WITH NO DATA runs nothing; a materialised view may be filled later.
+            NodeEnum::CreateTableAsStmt(create)
+                if create.objtype() == ObjectType::ObjectTable
+                    && create.into.as_ref().is_some_and(|into| into.skip_data) => {}
             NodeEnum::CreateTableAsStmt(create) => {
                 match create.query.as_deref().and_then(|q| q.node.as_ref()) {
                     Some(NodeEnum::SelectStmt(select)) => self.query(select, Shown::Staged),
