@@ -45,6 +45,8 @@ pub(super) struct Execution {
     text: Option<Arc<StatementText>>,
     ordinal: u64,
     recorded: bool,
+    /// Rows of the statement that runs now were settled; questions and messages are no rows of it.
+    told: bool,
     sight: Sight,
     /// Its rows show keys beside fields of others.
     mixed: bool,
@@ -217,6 +219,7 @@ impl Inspector for SessionInspector {
             text: text.cloned(),
             ordinal: self.executions,
             recorded: false,
+            told: false,
             sight,
             mixed,
             asked_for: 0,
@@ -363,30 +366,7 @@ impl Inspector for SessionInspector {
     }
 
     fn message(&mut self, execution: Option<&mut Execution>, _: u8, payload: &[u8]) -> Heard {
-        if !self.read_message(payload) {
-            return Heard::Go { hold: 0 };
-        }
-        if let Err(error) = self.judge_row() {
-            self.batch.clear();
-            metric::message_withheld();
-            return Heard::Withhold(error);
-        }
-        let settlement = match execution {
-            Some(execution) => self.settle(execution, RowsEnd::Open),
-            None => {
-                let mut outside = self.outside_execution();
-                self.settle(&mut outside, RowsEnd::Open)
-            }
-        };
-        self.batch.clear();
-        match settlement.next {
-            Next::Go => Heard::Go { hold: settlement.hold },
-            Next::Wait => Heard::Wait,
-            Next::Cut(error) => {
-                metric::message_withheld();
-                Heard::Withhold(error)
-            }
-        }
+        self.hear(execution, payload)
     }
 
     fn settle(&mut self, execution: &mut Execution, end: RowsEnd) -> Settlement {
@@ -399,13 +379,14 @@ impl Inspector for SessionInspector {
         match execution.sight {
             Sight::Asked => self.batch.drop_unattributed(),
             // What runs code or stages rows unseen counts as one row.
-            Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.recorded => {
+            Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.told => {
                 if execution.text.as_ref().is_some_and(|text| !text.only_reads()) {
                     self.count_unseen();
                 }
             }
             Sight::Unseen | Sight::Plain => {}
         }
+        execution.told = end == RowsEnd::Open && (execution.told || !self.batch.is_empty());
         if self.batch.is_empty() && (end == RowsEnd::Open || !execution.recorded) {
             return Settlement { rows: 0, hold: 0, next: Next::Go };
         }

@@ -377,7 +377,11 @@ where
     fn simple(&mut self, text: Option<&I::Text>, answer: Option<Answer<I::Statement>>) -> Step {
         let begun = match answer {
             Some(Answer { statement, refused: Some(error), .. }) => Err((statement, error)),
-            Some(Answer { statement, .. }) => Ok(statement),
+            // The person may have been suspended while the question was answered.
+            Some(Answer { statement, .. }) => match self.inspector.interrupt(&statement) {
+                Some(error) => Err((statement, error)),
+                None => Ok(statement),
+            },
             None => self.inspector.begin(text),
         };
         match begun {

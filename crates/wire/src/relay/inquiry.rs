@@ -179,7 +179,11 @@ where
                 asked.unsettled = asked.rows >= ROWS_AT_ONCE;
             }
             b'C' => asked.unsettled = true,
-            b'E' => asked.failed = true,
+            b'E' => {
+                asked.failed = true;
+                // What it told before is settled, or it would count as rows of the statement behind it.
+                asked.unsettled = true;
+            }
             b'Z' => self.end_inquiry(payload),
             b'D' | b'T' | b'n' | b'1' | b'2' | b'3' | b'N' | b's' | b'I' => {}
             _ => return Err(RelayError::Unexpected { tag, expected: "the answer to an inquiry" }),
@@ -194,6 +198,7 @@ where
             return Flow::On;
         }
         let settlement = self.inspector.settle(&mut asked.statement, RowsEnd::Open);
+        let failed = asked.failed;
         asked.hold = asked.hold.max(settlement.hold);
         match settlement.next {
             Next::Wait => {
@@ -203,7 +208,10 @@ where
             Next::Go => {}
             Next::Cut(error) => {
                 asked.refused = Some(error);
-                self.cancel();
+                // A failed one is over: the request would hit what undoes it.
+                if !failed {
+                    self.cancel();
+                }
             }
         }
         if let Some(Op::Inquiry(asked)) = self.ops.front() {

@@ -241,5 +241,6 @@ impl SessionInspector {
         let ddl = self.texts.ddl_concerned && self.ddl_open;
         self.texts.ran_unseen |= failed;
         execution.sight = if failed || partly || ddl { Sight::Unseen } else { Sight::Asked };
+        execution.told = false;
     }
 }

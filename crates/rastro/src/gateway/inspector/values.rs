@@ -5,11 +5,12 @@ use std::sync::Arc;
 use rastro_attribution::{Catalogue, RowScan, row_description};
 use rastro_detect::Mode;
 use rastro_model::{Certainty, KindId, ShownKey};
-use rastro_wire::ClientError;
+use rastro_wire::{ClientError, Heard, Inspector, Next, RowsEnd};
 
 use super::sight::Sight;
 use super::{Execution, Plan, Reading, SessionInspector};
 use crate::config::Policy;
+use crate::gateway::metric;
 
 impl SessionInspector {
     /// Returns which cells of a result are read; `None` if none, or if there is no index.
@@ -61,7 +62,7 @@ impl SessionInspector {
     }
 
     /// Reads a message as a row of its own and returns whether it shows anything; if not, there is no row.
-    pub(super) fn read_message(&mut self, payload: &[u8]) -> bool {
+    fn read_message(&mut self, payload: &[u8]) -> bool {
         let SessionInspector { gateway, scanner, batch, .. } = self;
         let Some(index) = &*gateway.values.load() else { return false };
         scanner.clear();
@@ -74,13 +75,47 @@ impl SessionInspector {
         true
     }
 
+    /// Records what a message that is no row shows, and says whether it may go on.
+    pub(super) fn hear(&mut self, execution: Option<&mut Execution>, payload: &[u8]) -> Heard {
+        if !self.read_message(payload) {
+            return Heard::Go { hold: 0 };
+        }
+        if let Err(error) = self.judge_row() {
+            self.batch.clear();
+            metric::message_withheld();
+            return Heard::Withhold(error);
+        }
+        let settlement = match execution {
+            Some(execution) => {
+                let told = execution.told;
+                let settlement = self.settle(execution, RowsEnd::Open);
+                execution.told = told;
+                settlement
+            }
+            None => {
+                let mut outside = self.outside_execution();
+                self.settle(&mut outside, RowsEnd::Open)
+            }
+        };
+        self.batch.clear();
+        match settlement.next {
+            Next::Go => Heard::Go { hold: settlement.hold },
+            Next::Wait => Heard::Wait,
+            Next::Cut(error) => {
+                metric::message_withheld();
+                Heard::Withhold(error)
+            }
+        }
+    }
+
     /// Returns an execution for what belongs to none.
-    pub(super) fn outside_execution(&self) -> Execution {
+    fn outside_execution(&self) -> Execution {
         Execution {
             seat: Arc::clone(&self.seat),
             text: None,
             ordinal: self.executions,
             recorded: false,
+            told: false,
             sight: Sight::Plain,
             mixed: false,
             asked_for: 0,
