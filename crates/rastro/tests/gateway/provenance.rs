@@ -353,3 +353,37 @@ fn key_beside_another_rows_fields_is_never_exact() {
     let (subjects, derived, _) = stage.recorded(&login);
     assert!(subjects.contains("105") && derived == 5, "{subjects:?}");
 }
+
+#[test]
+fn question_that_fails_midway_counts_whom_it_told() {
+    let mut stage = Stage::new("[[budget]]\nprincipals = [\"*\"]\nwindow = \"24h\"\ntotal = 50\n");
+    let login = stage.login("midway");
+    let mut client = stage.connect(&login);
+    // The question has no LIMIT: it meets the division by zero, which the statement would not.
+    let sql = "SELECT upper(email) FROM customers WHERE 1 / (id - 300) IS NOT NULL LIMIT 20 OFFSET 100";
+    let reply = client.query(sql).unwrap();
+    assert!(reply.rows.is_empty(), "{} rows", reply.rows.len());
+    assert_eq!(reply.errors[0][&'C'], "53400");
+    assert_eq!(reply.status, 'I');
+    let (subjects, _, _) = stage.recorded(&login);
+    assert_eq!(subjects.len(), 50);
+    assert_eq!(client.query("SELECT 1").unwrap().rows, [[Some(b"1".to_vec())]]);
+}
+
+#[test]
+fn unseen_code_is_counted_whatever_came_before_it() {
+    let mut stage = Stage::new("");
+    for sql in [
+        "DO $$ BEGIN RAISE NOTICE '%', (SELECT email FROM customers WHERE id = 7); \
+         CREATE TEMP TABLE mine AS SELECT name FROM customers; END $$",
+        "SELECT id, email FROM customers WHERE id = 7; DO $$ BEGIN PERFORM name FROM customers; END $$",
+        "CREATE TEMP TABLE x AS SELECT upper(email) FROM customers WHERE id = 7; \
+         DO $$ BEGIN PERFORM name FROM customers; END $$",
+    ] {
+        let login = stage.login("unseen");
+        let mut client = stage.connect(&login);
+        expect_no_error(sql, &client.query(sql).unwrap());
+        let (subjects, _, rows) = stage.recorded(&login);
+        assert!(subjects.contains("7") && rows > 0, "{sql}: {subjects:?}, {rows} rows");
+    }
+}
