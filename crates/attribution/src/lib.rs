@@ -7,6 +7,7 @@
 //! runs. [`statement`] normalises SQL texts and reads from them what the gateway must know.
 
 mod catalogue;
+pub mod copy_rows;
 mod keyed_hash;
 pub mod lineage;
 pub mod provenance;
@@ -15,6 +16,7 @@ pub mod row_description;
 mod row_plan;
 mod row_scan;
 pub mod statement;
+mod subject_scan;
 mod subject_spec;
 pub mod tokens;
 pub mod value_index;
@@ -28,4 +30,5 @@ pub use relation_facts::{
 pub use row_description::ColumnDescription;
 pub use row_plan::{PlanOutcome, RowError, RowPlan};
 pub use row_scan::RowScan;
+pub use subject_scan::SubjectScan;
 pub use subject_spec::{FieldNames, FieldNamesError, RelatedSpec, RelationName, SubjectSpec};

@@ -1,6 +1,7 @@
 //! Step 3, lineage: what the results and conditions of a statement depend on, on PostgreSQL's own parser and
 //! resolved against the catalogue; from it the key query of step 4 ([`crate::provenance`]).
 
+mod copy;
 mod cover;
 mod expression;
 mod from;
@@ -14,13 +15,20 @@ pub(crate) mod tests;
 pub(crate) mod tree;
 mod words;
 
-pub use schema::{LINEAGE_COLUMNS_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema, SchemaBuilder};
+pub use schema::{
+    LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema,
+    SchemaBuilder,
+};
 
 pub(crate) use level::{Deps, Item, Level, Place, Source};
 pub(crate) use parameters::{print, renumber};
 pub(crate) use resolve::output_index;
 pub(crate) use statement::reading_with;
 
+use std::sync::Arc;
+
+use crate::SubjectScan;
+use crate::copy_rows::CopyRows;
 use crate::provenance::{self, KeyQuery};
 
 // Longer texts are not parsed: what they give counts as dependent.
@@ -49,17 +57,22 @@ pub struct Lineage {
     /// Rows show keys of one occurrence of a relation beside fields of another, so that their origins
     /// attribute nothing for sure.
     pub mixed: bool,
+    /// The text is one COPY … TO STDOUT, and this is what its rows are; `None` too if that is not known.
+    pub copy: Option<Arc<CopyRows>>,
+    /// The text is one query, each row of which shows one subject and nobody else: reads that off the row's
+    /// values, in place of asking.
+    pub one_each: Option<Arc<SubjectScan>>,
 }
 
 impl Lineage {
     /// Of a text that cannot be read.
     pub fn opaque() -> Lineage {
-        Lineage { query: None, opaque: true, by_literals: true, mixed: false }
+        Lineage { opaque: true, by_literals: true, ..Lineage::default() }
     }
 
     /// Returns whether the rows tell by themselves whom they show, if they show anybody.
     pub fn is_plain(&self) -> bool {
-        self.query.is_none() && !self.opaque && !self.mixed
+        self.query.is_none() && !self.opaque && !self.mixed && self.copy.is_none()
     }
 }
 
@@ -77,12 +90,15 @@ pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<Str
     let Some(parsed) = parse(sql) else { return opaque };
     let mut questions = Vec::new();
     let mut lineage = Lineage::default();
+    let alone = parsed.protobuf.stmts.len() == 1;
     for raw in &parsed.protobuf.stmts {
         if let Some(statement) = &raw.stmt {
-            let read = statement::read(statement, schema, prepared, &mut questions);
+            let read = statement::read(statement, schema, (prepared, alone), &mut questions);
             lineage.opaque |= read.opaque;
             lineage.by_literals |= read.by_literals;
             lineage.mixed |= read.mixed;
+            lineage.copy = read.copy.map(Arc::new).filter(|_| alone);
+            lineage.one_each = read.one_each.map(Arc::new).filter(|_| alone);
         }
     }
     if !questions.is_empty() {

@@ -70,7 +70,7 @@ pub(crate) fn compile(questions: &[Question], schema: &Schema) -> Compiled {
 }
 
 impl KeyQuery {
-    /// Reads the payload of one DataRow of the query, in text format, as one row of `batch`.
+    /// Reads the payload of one DataRow of the query, in text format, into the row of `batch` begun last.
     ///
     /// # Errors
     /// It is not such a row; the batch is unchanged.
@@ -82,7 +82,6 @@ impl KeyQuery {
             kind.and_then(|text| std::str::from_utf8(text).ok()?.parse::<u8>().ok()).ok_or(KeyRowError)?;
         let kind = self.kinds.iter().find(|(known, ..)| known.0 == kind).ok_or(KeyRowError)?;
         let (kind, fields, form) = *kind;
-        batch.begin_row();
         let key = match key {
             Some(key) => KeyCodec::of_text(form).read(key, batch),
             None => ShownKey::Unknown,

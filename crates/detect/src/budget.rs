@@ -261,7 +261,7 @@ impl PrincipalBudget {
                 }
                 (RowVerdict::Await, Mode::Enforce) => {
                     // Ask for all that follows in one go, or each row would cost a question of its own.
-                    state.ask_ahead(&self.names, after, batch, moment.now);
+                    state.ask_ahead(&self.names, rest, batch, moment.now);
                     return (before, Next::AwaitReasons);
                 }
             }

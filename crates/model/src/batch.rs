@@ -63,9 +63,9 @@ impl ShownBatch {
         self.entries.push(Shown { row, kind, certainty, fields, key });
     }
 
-    /// Takes the row begun last back.
-    pub fn take_back_row(&mut self) {
-        self.rows = self.rows.saturating_sub(1);
+    /// Takes all rows but the first `rows` back.
+    pub fn keep_rows(&mut self, rows: u32) {
+        self.rows = self.rows.min(rows);
         let kept = self.entries.partition_point(|shown| shown.row < self.rows);
         self.entries.truncate(kept);
     }

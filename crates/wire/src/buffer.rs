@@ -256,6 +256,12 @@ impl OutQueue {
         self.bytes = self.pieces.iter().map(|piece| piece.end - piece.start).sum();
     }
 
+    /// Leaves out what waits of `cycle` for a ticket above `released`, and nothing behind it.
+    pub fn drop_held(&mut self, released: u64, cycle: u64) {
+        self.pieces.retain(|piece| piece.tag.cycle != cycle || piece.tag.hold <= released);
+        self.bytes = self.pieces.iter().map(|piece| piece.end - piece.start).sum();
+    }
+
     /// Replaces every cycle that waits for a ticket above `released`: what waits of it gives way to `error`,
     /// and its ReadyForQuery, if already there, stays. Returns whether the cycle `open`, whose end has not
     /// come yet, was among them.
@@ -354,6 +360,18 @@ mod tests {
             queue.pieces.iter().flat_map(|p| p.buffer.bytes()[p.start..p.end].to_vec()).collect();
         assert_eq!(out, b"E!Z\0\0\0\x05IE!");
         assert_eq!(queue.bytes(), out.len());
+    }
+
+    #[test]
+    fn dropped_message_leaves_what_stands_behind_it() {
+        let buffer = frames(3);
+        let mut queue = OutQueue::default();
+        queue.push(&buffer, 0, 10, Tag { hold: 5, cycle: 1, raw: false });
+        queue.push(&buffer, 10, 20, Tag { hold: 0, cycle: 1, raw: false });
+        queue.push(&buffer, 20, 30, Tag { hold: 6, cycle: 2, raw: false });
+        queue.drop_held(4, 1);
+        let left: Vec<usize> = queue.pieces.iter().map(|piece| piece.start).collect();
+        assert_eq!((left, queue.bytes()), (vec![10, 20], 20));
     }
 
     #[test]

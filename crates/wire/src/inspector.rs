@@ -151,9 +151,9 @@ pub trait Inspector: Send + 'static {
     /// The rows cannot be understood; the statement is cut before its first.
     fn plan(&mut self, row_description: &[u8]) -> Result<Option<Self::Plan>, ClientError>;
 
-    /// Returns a plan for rows that may not follow `plan` (`None`: no row was announced): whatever they show,
-    /// they are not passed over.
-    fn doubt(&self, plan: Option<&Self::Plan>) -> Self::Plan;
+    /// Returns a plan for rows of `statement` that may not follow `plan` (`None`: no row was announced):
+    /// whatever they show, they are not passed over.
+    fn doubt(&self, statement: &Self::Statement, plan: Option<&Self::Plan>) -> Self::Plan;
 
     /// Returns whether rows of this plan have to be read.
     fn reads(&self, plan: &Self::Plan) -> bool;
@@ -164,8 +164,10 @@ pub trait Inspector: Send + 'static {
     /// The row cannot be understood; the statement is cut before it.
     fn row(&mut self, plan: &Self::Plan, payload: &[u8]) -> Result<(), ClientError>;
 
-    /// COPY … TO STDOUT begins.
-    fn copy_begins(&mut self);
+    /// COPY … TO STDOUT begins, or COPY in both directions.
+    ///
+    /// * `response`: the payload of CopyOutResponse or CopyBothResponse.
+    fn copy_begins(&mut self, statement: &Self::Statement, response: &[u8]);
 
     /// Reads the payload of one CopyData message of COPY … TO STDOUT, or what a function call returned.
     ///

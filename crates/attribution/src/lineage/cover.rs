@@ -2,26 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use rastro_model::FieldSet;
-
 use super::level::{Deps, Level, Place};
+use crate::SubjectScan;
 use crate::catalogue::Role;
 
-/// How rows are attributed when they are read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
-    /// Their columns name origins, so that a key attributes the fields beside it.
-    pub(super) origins: bool,
-    /// Fields whose values tell whose they are.
-    pub(super) by_value: FieldSet,
-}
-
 /// Returns what the rows of a result depend on that is not attributed when they are read.
-pub(super) fn uncovered(level: &Level, reading: Reading) -> Deps {
-    let is_known = |fields: FieldSet| reading.by_value.contains(fields);
-    let by_key = |role: &Role| reading.origins && matches!(role, Role::Key { .. });
-    let keys: BTreeSet<Place> = plain(level, by_key);
-    let values = plain(level, |role| matches!(role, Role::Field { fields, .. } if is_known(*fields)));
+///
+/// * `origins`: their columns name where they come from, so that a key attributes the fields beside it.
+pub(super) fn uncovered(level: &Level, origins: bool) -> Deps {
+    let keys: BTreeSet<Place> = plain(level, |role| origins && matches!(role, Role::Key { .. }));
     let fields: BTreeSet<Place> = plain(level, |role| matches!(role, Role::Field { .. }));
     let mut needed = Deps::default();
     for output in &level.outputs {
@@ -32,13 +21,13 @@ pub(super) fn uncovered(level: &Level, reading: Reading) -> Deps {
                 .any(|(instance, role)| *instance == place.instance && matches!(role, Role::Field { .. }));
             let has_key = keys.contains(place)
                 || keys.iter().any(|key| key.kind == place.kind && same_subject(level, key, place));
-            if !as_it_is || !(is_known(*found) || has_key) {
+            if !as_it_is || !has_key {
                 needed.add(*place, *found);
             }
         }
     }
     // A condition tells nothing more about somebody whose fields the row shows.
-    let shown: Vec<&Place> = keys.iter().filter(|key| fields.contains(key)).chain(&values).collect();
+    let shown: Vec<&Place> = keys.iter().filter(|key| fields.contains(key)).collect();
     let questioned = level.questioned(false);
     for (place, found) in &level.all_conditions().0 {
         let shown = shown.iter().any(|key| key.kind == place.kind && same_subject(level, key, place));
@@ -47,6 +36,17 @@ pub(super) fn uncovered(level: &Level, reading: Reading) -> Deps {
         }
     }
     needed
+}
+
+/// Returns how to read off each row whose it is, if it shows one subject by its outputs and nobody else.
+pub(super) fn one_each(level: &Level) -> Option<SubjectScan> {
+    let mut simple = !level.has_unknown_outputs() && !level.outputs.is_empty();
+    level.visit(&mut |level| simple &= level.is_simple() && level.sublinks.is_empty());
+    let total = level.total();
+    let mut places = total.0.iter();
+    let (Some((place, fields)), None, true) = (places.next(), places.next(), simple) else { return None };
+    let depends = level.outputs.iter().map(|output| !output.deps.is_empty()).collect();
+    Some(SubjectScan::new(place.kind, *fields, depends))
 }
 
 /// Returns whether rows show a key of one occurrence of a relation beside fields of another: PostgreSQL names

@@ -42,7 +42,8 @@ impl Resolver<'_> {
         let before = std::mem::take(&mut level.effects);
         output.deps = self.expression(value, level);
         level.target_effects |= std::mem::replace(&mut level.effects, before);
-        output.plain = self.plain(value);
+        (output.plain, output.origin) =
+            self.held(value).map_or_else(Default::default, |held| (held.plain.clone(), held.origin));
         level.outputs.push(output);
     }
 
@@ -61,16 +62,12 @@ impl Resolver<'_> {
         level.outputs.extend(found);
     }
 
-    /// Returns what an expression holds unchanged.
-    fn plain(&self, node: &Node) -> Vec<(u32, crate::catalogue::Role)> {
-        match &node.node {
-            Some(NodeEnum::ColumnRef(column)) => {
-                match self.meaning(&tree::words(&column.fields)).as_slice() {
-                    [Meaning::Column(output)] => output.plain.clone(),
-                    _ => Vec::new(),
-                }
-            }
-            _ => Vec::new(),
+    /// Returns the column that an expression holds unchanged.
+    fn held(&self, node: &Node) -> Option<&Output> {
+        let Some(NodeEnum::ColumnRef(column)) = &node.node else { return None };
+        match self.meaning(&tree::words(&column.fields)).as_slice() {
+            [Meaning::Column(output)] => Some(output),
+            _ => None,
         }
     }
 
@@ -254,10 +251,7 @@ impl Resolver<'_> {
         if !sure && !between {
             return;
         }
-        let of = |resolver: &Self, node: &Node| Output {
-            plain: resolver.plain(uncast(node)),
-            ..Output::default()
-        };
+        let of = |resolver: &Self, node: &Node| resolver.held(uncast(node)).cloned().unwrap_or_default();
         let (lefts, rights) = (of(self, left), of(self, right));
         if sure && e.kind == AExprKind::AexprOp as i32 {
             level.joined.extend(same_kind(&lefts, &rights));

@@ -89,11 +89,8 @@ fn query_item(inner: Level, lateral: bool, alias: &Alias, names: &[String]) -> I
     if inner.has_unknown_outputs() && !names.is_empty() {
         // Which of the names is which column is not known.
         let deps = inner.output_deps();
-        columns = names
-            .iter()
-            .map(|name| Output { name: name.clone(), deps: deps.clone(), plain: Vec::new() })
-            .collect();
-        columns.push(Output { name: String::new(), deps, plain: Vec::new() });
+        columns = names.iter().map(|name| Output::computed(name.as_str(), deps.clone())).collect();
+        columns.push(Output::computed("", deps));
     }
     Item {
         alias: alias.aliasname.clone(),
@@ -242,6 +239,7 @@ impl Resolver<'_> {
             return self.cte(index, &alias);
         }
         let schema = self.schema;
+        self.has_namesakes |= var.schemaname.is_empty() && schema.has_namesake(&var.relname);
         match schema.find(&var.schemaname, &var.relname) {
             Found::Unprotected => {
                 self.opaque |= HOLDS_VALUES.contains(&var.relname.as_str());
@@ -316,7 +314,7 @@ impl Resolver<'_> {
                     }
                 }
                 let plain = column.roles.iter().map(|role| (instance, *role)).collect();
-                Output { name: column.name.clone(), deps, plain }
+                Output { name: column.name.clone(), deps, plain, origin: Some(column.origin) }
             })
             .collect();
         let renamed = renamed(columns, &alias_columns(alias));
@@ -355,7 +353,7 @@ fn anything(alias: Option<&Alias>, deps: Deps) -> Item {
     let columns = if deps.is_empty() {
         Vec::new()
     } else {
-        names.into_iter().map(|name| Output { name, deps: deps.clone(), plain: Vec::new() }).collect()
+        names.into_iter().map(|name| Output::computed(name, deps.clone())).collect()
     };
     Item {
         alias: alias.aliasname,

@@ -6,6 +6,7 @@ use pg_query::protobuf::{Node, SelectStmt};
 use rastro_model::{FieldSet, KindId};
 
 use crate::catalogue::Role;
+use crate::row_description::ColumnDescription;
 
 /// One source of one occurrence of a relation in a statement; the source is `None` where no key belongs to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -45,6 +46,15 @@ pub(crate) struct Output {
     pub(crate) deps: Deps,
     /// What it holds unchanged, so that PostgreSQL names its origin.
     pub(crate) plain: Vec<(u32, Role)>,
+    /// The column of a protected relation that it is, as PostgreSQL would name it.
+    pub(crate) origin: Option<ColumnDescription>,
+}
+
+impl Output {
+    /// A column that holds nothing unchanged.
+    pub(crate) fn computed(name: impl Into<String>, deps: Deps) -> Output {
+        Output { name: name.into(), deps, ..Output::default() }
+    }
 }
 
 /// Something in a FROM clause.

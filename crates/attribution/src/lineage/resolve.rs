@@ -43,6 +43,8 @@ pub(crate) struct Resolver<'s> {
     pub(crate) opaque: bool,
     /// A literal stands for a column.
     pub(crate) by_literals: bool,
+    /// A name may stand for another relation than the protected one.
+    pub(crate) has_namesakes: bool,
     pub(super) scopes: Vec<Vec<Reach>>,
     pub(super) ctes: Vec<Cte>,
 }
@@ -56,6 +58,7 @@ impl<'s> Resolver<'s> {
             depth: 0,
             opaque: false,
             by_literals: false,
+            has_namesakes: false,
             scopes: Vec::new(),
             ctes: Vec::new(),
         }
@@ -110,13 +113,14 @@ impl<'s> Resolver<'s> {
         if let Some(cte) = self.ctes.last_mut()
             && cte.reading.as_ref().is_some_and(Vec::is_empty)
         {
-            let outputs = left.outputs.iter().map(|o| Output { plain: Vec::new(), ..o.clone() }).collect();
+            let outputs = left.outputs.iter().map(|o| Output::computed(&*o.name, o.deps.clone())).collect();
             cte.reading = Some(renamed(outputs, &cte.columns));
         }
         let right = self.select(right);
         let mut outputs = left.outputs.clone();
         for (index, output) in outputs.iter_mut().enumerate() {
             output.plain.clear();
+            output.origin = None;
             if let Some(other) = right.outputs.get(index) {
                 output.deps.unite(&other.deps);
             }
@@ -125,7 +129,7 @@ impl<'s> Resolver<'s> {
             let mut all = left.output_deps();
             all.unite(&right.output_deps());
             outputs.iter_mut().for_each(|output| output.deps = all.clone());
-            outputs.push(Output { name: String::new(), deps: all, plain: Vec::new() });
+            outputs.push(Output::computed("", all));
         }
         let mut level = Level { select: select.clone(), outputs, grouped: true, ..Level::default() };
         level.sides = vec![left, right];

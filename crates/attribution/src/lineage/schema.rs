@@ -7,13 +7,17 @@ use rastro_model::{FieldSet, KindId};
 
 use super::words::{self, Words};
 use crate::catalogue::{Catalogue, KeyForm, Role};
+use crate::row_description::ColumnDescription;
 
 /// Selects the columns of the relations `$1` oid[] ([`Schema::relations_wanted`]). Columns: `oid` oid, `schema`
-/// text, `name` text, `attnum` smallint, `column` text.
+/// text, `name` text, `attnum` smallint, `column` text, `type` oid (for a domain its base type), `generated`
+/// boolean.
 pub const LINEAGE_COLUMNS_SQL: &str = "\
-SELECT c.oid, n.nspname::text, c.relname::text, a.attnum, a.attname::text \
+SELECT c.oid, n.nspname::text, c.relname::text, a.attnum, a.attname::text, \
+coalesce(nullif(b.typbasetype, 0), nullif(t.typbasetype, 0), a.atttypid), a.attgenerated <> '' \
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
+LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype \
 WHERE c.oid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.oid, a.attnum";
 
 /// Selects the queries of those of the relations `$1` oid[] that are views, as SQL; read it with an empty
@@ -31,6 +35,13 @@ coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc, '') \
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
 WHERE p.oid >= 16384 OR p.prokind = 'a' OR p.provolatile = 'v'";
 
+/// Selects the names that protected relations, `$1` oid[], share with others: a session's search_path decides
+/// which is meant. Columns: `name` text.
+pub const LINEAGE_NAMESAKES_SQL: &str = "\
+SELECT DISTINCT o.relname::text FROM pg_catalog.pg_class c \
+JOIN pg_catalog.pg_class o ON o.relname = c.relname AND o.oid <> ALL ($1::oid[]) \
+WHERE c.oid = ANY ($1::oid[]) AND o.relkind IN ('r', 'p', 'v', 'm', 'f')";
+
 /// A protected relation.
 #[derive(Debug)]
 pub(crate) struct Relation {
@@ -45,6 +56,9 @@ pub(crate) struct Relation {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) roles: Vec<Role>,
+    pub(crate) origin: ColumnDescription,
+    /// COPY leaves it out unless it is named.
+    pub(crate) generated: bool,
 }
 
 impl Relation {
@@ -82,7 +96,7 @@ pub struct Schema {
     routines: HashMap<String, Routine>,
     words: Words,
     kinds: Vec<(KeyForm, FieldSet)>,
-    by_value: FieldSet,
+    namesakes: HashSet<String>,
 }
 
 /// Collects a [`Schema`].
@@ -93,7 +107,7 @@ pub struct SchemaBuilder<'a> {
     // Name, whether it reads for itself or only calls others, and its source.
     bodies: Vec<(String, bool, String)>,
     routines: HashMap<String, Routine>,
-    by_value: FieldSet,
+    namesakes: HashSet<String>,
 }
 
 impl Schema {
@@ -104,7 +118,7 @@ impl Schema {
             relations: HashMap::new(),
             bodies: Vec::new(),
             routines: HashMap::new(),
-            by_value: FieldSet::EMPTY,
+            namesakes: HashSet::new(),
         }
     }
 
@@ -117,11 +131,6 @@ impl Schema {
     /// nothing by lineage, and needs no parsing.
     pub fn concerns(&self, sql: &str) -> bool {
         !self.relations.is_empty() && self.words.are_in(sql)
-    }
-
-    /// Returns the fields whose values tell whose they are.
-    pub(crate) fn by_value(&self) -> FieldSet {
-        self.by_value
     }
 
     pub(crate) fn find(&self, schema: &str, name: &str) -> Found<'_> {
@@ -139,6 +148,11 @@ impl Schema {
             // is not looked into.
             (Some(_), Some(_)) => Found::Several,
         }
+    }
+
+    /// Returns whether a name without a schema may stand for a relation that is not protected.
+    pub(crate) fn has_namesake(&self, name: &str) -> bool {
+        self.namesakes.contains(name)
     }
 
     pub(crate) fn routine(&self, name: &str) -> Routine {
@@ -169,7 +183,12 @@ pub(crate) enum Found<'a> {
 
 impl SchemaBuilder<'_> {
     /// Adds a row of [`LINEAGE_COLUMNS_SQL`].
-    pub fn push_column(&mut self, oid: u32, schema: &str, name: &str, attnum: i16, column: &str) {
+    pub fn push_column(
+        &mut self,
+        (oid, schema, name): (u32, &str, &str),
+        (attnum, column): (i16, &str),
+        (type_oid, generated): (u32, bool),
+    ) {
         let roles = self.catalogue.roles(oid).map(|roles| roles.of(attnum).collect()).unwrap_or_default();
         let relation = self.relations.entry(oid).or_insert_with(|| Relation {
             schema: schema.to_owned(),
@@ -177,7 +196,8 @@ impl SchemaBuilder<'_> {
             columns: Vec::new(),
             query: None,
         });
-        relation.columns.push(Column { name: column.to_owned(), roles });
+        let origin = ColumnDescription { table_oid: oid, attnum, type_oid, format: 0 };
+        relation.columns.push(Column { name: column.to_owned(), roles, origin, generated });
     }
 
     /// Adds a row of [`LINEAGE_VIEWS_SQL`].
@@ -185,6 +205,11 @@ impl SchemaBuilder<'_> {
         if let Some(relation) = self.relations.get_mut(&oid) {
             relation.query = Some(query.to_owned());
         }
+    }
+
+    /// Adds a row of [`LINEAGE_NAMESAKES_SQL`].
+    pub fn push_namesake(&mut self, name: &str) {
+        self.namesakes.insert(name.to_owned());
     }
 
     /// Adds a row of [`LINEAGE_ROUTINES_SQL`].
@@ -202,12 +227,6 @@ impl SchemaBuilder<'_> {
             routine.opaque |= !seen_through;
             self.bodies.push((name.to_owned(), language == "plpgsql", source.to_owned()));
         }
-    }
-
-    /// Takes note that whoever reads the rows knows the subjects by the values of these fields: where one is
-    /// shown unchanged, nothing is asked.
-    pub fn known_by_value(&mut self, fields: FieldSet) {
-        self.by_value = fields;
     }
 
     /// Ends the collection.
@@ -244,6 +263,6 @@ impl SchemaBuilder<'_> {
         }
         let kinds =
             self.catalogue.kinds().map(|(kind, fields)| (self.catalogue.key_form(kind), fields)).collect();
-        Schema { relations, by_name, routines: self.routines, words, kinds, by_value: self.by_value }
+        Schema { relations, by_name, routines: self.routines, words, kinds, namesakes: self.namesakes }
     }
 }

@@ -6,40 +6,47 @@ use pg_query::protobuf::{
     RangeVar, SelectStmt, UpdateStmt, WithClause,
 };
 
-use super::cover::{self, Reading};
+use super::copy;
+use super::cover;
 use super::level::{Deps, Level};
 use super::resolve::Resolver;
 use super::schema::{Found, Schema};
 use super::{Question, tree};
+use crate::SubjectScan;
 use crate::catalogue::Role;
+use crate::copy_rows::{CopyFormat, CopyRows};
 
 /// What one statement told.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Read {
     pub(super) opaque: bool,
     pub(super) by_literals: bool,
     pub(super) mixed: bool,
+    pub(super) copy: Option<CopyRows>,
+    pub(super) one_each: Option<SubjectScan>,
 }
 
 /// Reads one statement: adds to `questions` what has to be asked before it runs.
 pub(super) fn read(
     node: &Node,
     schema: &Schema,
-    prepared: &dyn Fn(&str) -> Option<String>,
+    (prepared, alone): (&dyn Fn(&str) -> Option<String>, bool),
     questions: &mut Vec<Question>,
 ) -> Read {
-    let mut reader = Reader { schema, prepared, questions, opaque: false, by_literals: false, mixed: false };
+    let mut reader = Reader { schema, prepared, questions, read: Read::default(), alone, format: None };
     reader.statement(node);
-    Read { opaque: reader.opaque, by_literals: reader.by_literals, mixed: reader.mixed }
+    reader.read
 }
 
 struct Reader<'r> {
     schema: &'r Schema,
     prepared: &'r dyn Fn(&str) -> Option<String>,
     questions: &'r mut Vec<Question>,
-    opaque: bool,
-    by_literals: bool,
-    mixed: bool,
+    read: Read,
+    // No other statement is in the text.
+    alone: bool,
+    // How the rows of a COPY are written, until its query is read.
+    format: Option<CopyFormat>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,16 +101,18 @@ impl Reader<'_> {
             NodeEnum::CopyStmt(copy) => self.copy(copy),
             NodeEnum::DeclareCursorStmt(declare) => {
                 declare.query.iter().for_each(|query| self.statement(query));
+                // Its rows come with other statements.
+                self.read.one_each = None;
             }
             NodeEnum::ExecuteStmt(execute) => self.execute(execute, None),
             NodeEnum::ExplainStmt(explain) => self.explain(explain),
             NodeEnum::DoStmt(block) => {
-                self.by_literals = true;
+                self.read.by_literals = true;
                 let mut bodies = block.args.iter().filter_map(|arg| match &arg.node {
                     Some(NodeEnum::DefElem(def)) => def.arg.as_deref(),
                     _ => None,
                 });
-                self.opaque |= bodies.any(|body| match &body.node {
+                self.read.opaque |= bodies.any(|body| match &body.node {
                     Some(NodeEnum::String(body)) => self.schema.concerns(&body.sval),
                     _ => false,
                 });
@@ -115,8 +124,8 @@ impl Reader<'_> {
                     self.query(&select, Shown::Staged);
                 }
             }
-            NodeEnum::MergeStmt(_) => self.opaque = true,
-            NodeEnum::AlterTableStmt(alter) => self.opaque |= self.computes(alter),
+            NodeEnum::MergeStmt(_) => self.read.opaque = true,
+            NodeEnum::AlterTableStmt(alter) => self.read.opaque |= self.computes(alter),
             _ => {}
         }
     }
@@ -124,17 +133,21 @@ impl Reader<'_> {
     fn query(&mut self, select: &SelectStmt, shown: Shown) {
         let mut resolver = Resolver::new(self.schema);
         let level = resolver.select(select);
-        self.opaque |= resolver.opaque;
-        self.by_literals |= resolver.by_literals;
+        self.read.opaque |= resolver.opaque;
+        self.read.by_literals |= resolver.by_literals;
         let needed = match shown {
             Shown::Rows => {
-                self.mixed |= cover::is_mixed(&level);
-                let reading = Reading { origins: true, by_value: self.schema.by_value() };
-                cover::uncovered(&level, reading)
+                self.read.mixed |= cover::is_mixed(&level);
+                self.read.one_each = cover::one_each(&level).filter(|_| self.alone);
+                cover::uncovered(&level, true)
             }
             Shown::Copied => {
-                let reading = Reading { origins: false, by_value: self.schema.by_value() };
-                cover::uncovered(&level, reading)
+                let format = self.format.take().filter(|_| !resolver.has_namesakes);
+                self.read.copy = format.and_then(|format| copy::rows(&level, format));
+                let origins = self.read.copy.is_some();
+                self.read.mixed |= origins && cover::is_mixed(&level);
+                self.read.one_each = cover::one_each(&level).filter(|_| origins);
+                cover::uncovered(&level, origins)
             }
             Shown::Staged => level.total(),
             Shown::Assigned => {
@@ -160,7 +173,7 @@ impl Reader<'_> {
         if source.with_clause.is_none() {
             source.with_clause.clone_from(&insert.with_clause);
         } else if insert.with_clause.is_some() {
-            self.opaque = true;
+            self.read.opaque = true;
         }
         self.query(&source, Shown::Staged);
     }
@@ -172,25 +185,44 @@ impl Reader<'_> {
         let to_client = !copy.is_program && copy.filename.is_empty();
         let shown = if to_client { Shown::Copied } else { Shown::Staged };
         if let Some(query) = &copy.query {
+            if to_client && self.alone && matches!(query.node, Some(NodeEnum::SelectStmt(_))) {
+                self.format = copy::format(copy);
+            }
             match as_rows(query, self.schema) {
                 Some(select) => self.query(&select, shown),
-                None => self.opaque = true,
+                None => self.read.opaque = true,
             }
         } else if let Some(relation) = &copy.relation {
             let mut select = tree::plain_select();
-            let columns: Vec<&str> = tree::words(&copy.attlist);
-            select.target_list = if columns.is_empty() {
-                vec![star()]
-            } else {
-                columns.into_iter().map(|name| tree::target("", tree::column(&[name]))).collect()
+            let columns = self.copied_columns(relation, &tree::words(&copy.attlist));
+            select.target_list = match columns {
+                None => vec![star()],
+                Some(columns) => {
+                    columns.into_iter().map(|name| tree::target("", tree::column(&[name]))).collect()
+                }
             };
+            self.format = if to_client && self.alone { copy::format(copy) } else { None };
             select.from_clause = vec![tree::node(NodeEnum::RangeVar(relation.clone()))];
             self.query(&select, shown);
         }
     }
 
+    // A table is copied without what is generated, unless that is named.
+    fn copied_columns<'c>(&'c self, relation: &RangeVar, named: &[&'c str]) -> Option<Vec<&'c str>> {
+        if !named.is_empty() {
+            return Some(named.to_vec());
+        }
+        match self.schema.find(&relation.schemaname, &relation.relname) {
+            Found::One(found) => {
+                let copied = found.columns.iter().filter(|column| !column.generated);
+                Some(copied.map(|column| column.name.as_str()).collect())
+            }
+            Found::Unprotected | Found::Several => None,
+        }
+    }
+
     fn execute(&mut self, execute: &ExecuteStmt, shown: Option<Shown>) {
-        self.by_literals = true;
+        self.read.by_literals = true;
         let parsed = (self.prepared)(&execute.name).and_then(|text| pg_query::parse(&text, 0).ok());
         let statements = parsed.map(|parsed| parsed.protobuf.stmts).unwrap_or_default();
         let prepare = statements.into_iter().find_map(|raw| match raw.stmt?.node? {
@@ -198,11 +230,11 @@ impl Reader<'_> {
             _ => None,
         });
         let Some(query) = prepare.and_then(|prepare| prepare.query) else {
-            self.opaque = true;
+            self.read.opaque = true;
             return;
         };
         let Some(query) = super::parameters::fill_in(&query, &execute.params) else {
-            self.opaque = true;
+            self.read.opaque = true;
             return;
         };
         match (shown, tree::as_select(Some(&query))) {
@@ -213,7 +245,9 @@ impl Reader<'_> {
 
     fn explain(&mut self, explain: &ExplainStmt) {
         let runs = explain.options.iter().any(|option| match &option.node {
-            Some(NodeEnum::DefElem(option)) => option.defname == "analyze" && !is_off(option.arg.as_deref()),
+            Some(NodeEnum::DefElem(option)) => {
+                option.defname == "analyze" && !tree::is_off(option.arg.as_deref())
+            }
             _ => false,
         });
         if !runs {
@@ -250,15 +284,6 @@ impl Reader<'_> {
 
 fn changed(returns: bool) -> Shown {
     if returns { Shown::Rows } else { Shown::Changed }
-}
-
-fn is_off(value: Option<&Node>) -> bool {
-    match value.and_then(|value| value.node.as_ref()) {
-        Some(NodeEnum::String(word)) => ["off", "false", "0"].contains(&word.sval.to_lowercase().as_str()),
-        Some(NodeEnum::Integer(number)) => number.ival == 0,
-        Some(NodeEnum::Boolean(value)) => !value.boolval,
-        _ => false,
-    }
 }
 
 // SELECT INTO may stand on the first side of a set operation.

@@ -1,16 +1,11 @@
-use rastro_model::FieldSet;
-
 use super::*;
 use crate::catalogue::Catalogue;
+use crate::copy_rows::{CopyFormat, CopyKind};
 use crate::relation_facts::RelationFacts;
 use crate::subject_spec::{RelatedSpec, SubjectSpec};
 
 /// People with letters, a view of each kind, an unprotected relation, and functions of each kind.
 pub(crate) fn schema() -> Schema {
-    schema_with(FieldSet::EMPTY)
-}
-
-fn schema_with(by_value: FieldSet) -> Schema {
     let field = |name: &str, column: &str| (name.to_owned(), column.to_owned());
     let specs = [SubjectSpec {
         name: "person".into(),
@@ -55,7 +50,6 @@ fn schema_with(by_value: FieldSet) -> Schema {
     let (catalogue, problems) = Catalogue::build_present(&specs, facts, None);
     assert_eq!(problems, []);
     let mut builder = Schema::build(&catalogue);
-    builder.known_by_value(by_value);
     for (oid, name, columns) in [
         (20001, "people", &people[..]),
         (20002, "letters", &letters[..]),
@@ -63,7 +57,7 @@ fn schema_with(by_value: FieldSet) -> Schema {
         (20004, "shouted", &["loud", "tongue"]),
     ] {
         for (number, column) in columns.iter().enumerate() {
-            builder.push_column(oid, "crm", name, number as i16 + 1, column);
+            builder.push_column((oid, "crm", name), (number as i16 + 1, column), (25, false));
         }
     }
     builder.push_view(20003, "SELECT people.pid, people.mail FROM crm.people;");
@@ -212,26 +206,78 @@ fn what_cannot_be_seen_through_is_opaque() {
 }
 
 #[test]
-fn fields_that_tell_whose_they_are_need_no_question() {
-    // Field 1 is the mail.
-    let schema = schema_with(FieldSet::single(1));
-    let asks = |sql: &str| analyse(sql, &schema, &|_| None).query.is_some();
+fn copied_rows_are_known_by_their_columns() {
+    let columns = |sql: &str| -> Option<Vec<(u32, i16)>> {
+        let copy = lineage(sql).copy?;
+        Some(copy.columns.iter().map(|column| (column.table_oid, column.attnum)).collect())
+    };
+    let asks = |sql: &str| lineage(sql).query.is_some();
+    let by_other_name =
+        "COPY (WITH x AS (SELECT pid AS n, mail FROM people) SELECT mail, n FROM x) TO STDOUT";
+    for (sql, expected) in [
+        ("COPY (SELECT upper(mail), pid, mail FROM people) TO STDOUT", vec![(0, 0), (20001, 1), (20001, 3)]),
+        ("COPY people (mail, pid) TO STDOUT (FORMAT csv)", vec![(20001, 3), (20001, 1)]),
+        (by_other_name, vec![(20001, 3), (20001, 1)]),
+        ("COPY (SELECT mail FROM people UNION SELECT 'x') TO STDOUT", vec![(0, 0)]),
+    ] {
+        assert_eq!(columns(sql), Some(expected), "{sql}");
+    }
     for sql in [
-        "SELECT mail FROM people",
-        "SELECT mail FROM people WHERE mail LIKE 'a%' ORDER BY full_name",
         "COPY (SELECT pid, mail, tongue FROM people) TO STDOUT",
+        "COPY people TO STDOUT",
+        "COPY people (pid, full_name) TO STDOUT BINARY",
     ] {
         assert!(!asks(sql), "{sql}");
     }
     for sql in [
-        "SELECT upper(mail) FROM people",
-        "SELECT full_name FROM people",
-        "SELECT mail FROM people UNION SELECT 'x'",
-        "CREATE TABLE t AS SELECT mail FROM people",
-        "COPY (SELECT pid, full_name FROM people) TO STDOUT",
-        "COPY (SELECT mail FROM people) TO '/tmp/x'",
+        "COPY (SELECT mail FROM people) TO STDOUT",
+        "COPY (SELECT pid, upper(mail) FROM people) TO STDOUT",
+        "COPY people (full_name) TO STDOUT",
+        "COPY people TO '/tmp/x'",
+        "COPY people TO PROGRAM 'cat'",
+        "COPY people TO STDOUT; SELECT 1",
+        "COPY (SELECT *, pid FROM people, orders) TO STDOUT",
     ] {
         assert!(asks(sql), "{sql}");
+    }
+}
+
+#[test]
+fn options_of_copy_are_read_in_both_spellings() {
+    let format =
+        |options: &str| lineage(&format!("COPY people TO STDOUT {options}")).copy.unwrap().format.clone();
+    let plain = CopyFormat::plain;
+    assert_eq!(format(""), plain(CopyKind::Text));
+    assert_eq!(format("(FORMAT binary)"), plain(CopyKind::Binary));
+    assert_eq!(format("BINARY"), plain(CopyKind::Binary));
+    let odd = CopyFormat {
+        delimiter: b'|',
+        null: b"-".as_slice().into(),
+        quote: b'\'',
+        escape: b'\'',
+        header: true,
+        ..plain(CopyKind::Csv)
+    };
+    assert_eq!(format("(FORMAT csv, HEADER, DELIMITER '|', NULL '-', QUOTE '''', FORCE_QUOTE *)"), odd);
+    assert_eq!(format("WITH DELIMITER AS '|' NULL AS '-' CSV HEADER QUOTE AS ''''"), odd);
+    assert!(!format("(FORMAT csv, HEADER false)").header);
+    assert!(lineage("COPY people TO STDOUT (ENCODING 'SJIS')").copy.is_none());
+}
+
+#[test]
+fn query_whose_rows_show_one_subject_each_is_known_as_such() {
+    for (sql, one_each) in [
+        ("SELECT upper(mail) FROM people ORDER BY pid LIMIT 9", true),
+        ("SELECT full_name || ' ' || mail, sent FROM people p JOIN letters l ON l.person = p.pid", true),
+        ("COPY (SELECT mail FROM people) TO STDOUT", true),
+        ("SELECT a.mail, b.mail FROM people a, people b", false),
+        ("SELECT mail, lead(mail) OVER () FROM people", false),
+        ("SELECT string_agg(mail, ' ') FROM people", false),
+        ("SELECT mail FROM people UNION ALL SELECT full_name FROM people", false),
+        ("SELECT mail, (SELECT max(mail) FROM people) FROM people", false),
+        ("SELECT mail FROM people; SELECT mail FROM people", false),
+    ] {
+        assert_eq!(lineage(sql).one_each.is_some(), one_each, "{sql}");
     }
 }
 

@@ -210,3 +210,13 @@ pub(crate) fn as_select(node: Option<&Node>) -> Option<&SelectStmt> {
         _ => None,
     }
 }
+
+/// Returns whether an option is given as off.
+pub(crate) fn is_off(value: Option<&Node>) -> bool {
+    match value.and_then(|value| value.node.as_ref()) {
+        Some(NodeEnum::String(word)) => ["off", "false", "0"].contains(&word.sval.to_lowercase().as_str()),
+        Some(NodeEnum::Integer(number)) => number.ival == 0,
+        Some(NodeEnum::Boolean(value)) => !value.boolval,
+        _ => false,
+    }
+}

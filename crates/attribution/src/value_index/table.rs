@@ -12,10 +12,12 @@ use super::{Owner, SHARED_MAX, Shapes};
 use crate::keyed_hash::HashKey;
 
 const KEY_TEXT_MAX: usize = 1 << 16;
+/// The entries of a table up to this size are kept in memory; of a larger one they are read when needed.
+const RESIDENT_BYTES_MAX: u64 = 40 << 20;
 /// Bit 39 of an entry's key: the rest is a place among the keys.
 pub(super) const KEY_IS_PLACE: u64 = 1 << 39;
 
-/// The table on disk, with its filter and directory in memory.
+/// The table on disk, with its filter and directory in memory, and its entries if they are few.
 #[derive(Debug)]
 pub struct IndexTable {
     file: File,
@@ -24,6 +26,7 @@ pub struct IndexTable {
     facts: Facts,
     directory: Vec<u32>,
     filter: Filter,
+    entries: Option<Vec<u8>>,
     failures: AtomicU64,
 }
 
@@ -68,7 +71,10 @@ impl IndexTable {
         let filter_at = header.directory_at() + header.directory_bytes();
         let filter = Filter::from_bytes(&section(filter_at, header.filter_blocks * 32)?);
         let facts = Facts::decode(&section(filter_at + header.filter_blocks * 32, header.facts_bytes)?)?;
-        Ok(IndexTable { file, key, header, facts, directory, filter, failures: AtomicU64::new(0) })
+        let entries_bytes = header.entries * ENTRY_BYTES as u64;
+        let is_small = entries_bytes <= RESIDENT_BYTES_MAX;
+        let entries = is_small.then(|| section(HEADER_BYTES, entries_bytes)).transpose()?;
+        Ok(IndexTable { file, key, header, facts, directory, filter, entries, failures: AtomicU64::new(0) })
     }
 
     /// Returns the number of entries.
@@ -76,9 +82,9 @@ impl IndexTable {
         self.header.entries
     }
 
-    /// Returns the bytes held in memory: filter and directory.
+    /// Returns the bytes held in memory: filter, directory, and the entries if they are few.
     pub fn resident_bytes(&self) -> usize {
-        self.filter.bytes() + self.directory.len() * 4
+        self.filter.bytes() + self.directory.len() * 4 + self.entries.as_ref().map_or(0, Vec::len)
     }
 
     /// Returns the bytes of the filter alone.
@@ -121,26 +127,35 @@ impl IndexTable {
         let bucket = (hash >> (64 - self.header.directory_bits)) as usize;
         let start = self.directory.get(bucket).copied().unwrap_or(0);
         let end = self.directory.get(bucket + 1).copied().unwrap_or(start).max(start);
-        const AT_ONCE: u32 = 512;
+        if let Some(entries) = &self.entries {
+            let part = entries.get(start as usize * ENTRY_BYTES..end as usize * ENTRY_BYTES);
+            return self.add_owners(part.unwrap_or_default(), hash, owners);
+        }
+        const AT_ONCE: u32 = 64;
         let mut bytes = [0; AT_ONCE as usize * ENTRY_BYTES];
         let mut at = start;
         while at < end {
             let count = (end - at).min(AT_ONCE);
             let part = bytes.get_mut(..count as usize * ENTRY_BYTES).unwrap_or_default();
             self.file.read_exact_at(part, HEADER_BYTES + u64::from(at) * ENTRY_BYTES as u64)?;
-            for entry in part.as_chunks::<ENTRY_BYTES>().0 {
-                let (low, pair, key) = split_entry(entry);
-                if low == hash & LOW_48
-                    && owners.len() <= SHARED_MAX
-                    && let Some((kind, fields)) = self.facts.pairs.get(usize::from(pair))
-                {
-                    let owner = Owner { kind: *kind, fields: *fields, key: self.subject(key)? };
-                    if !owners.contains(&owner) {
-                        owners.push(owner);
-                    }
+            self.add_owners(part, hash, owners)?;
+            at += count;
+        }
+        Ok(())
+    }
+
+    fn add_owners(&self, entries: &[u8], hash: u64, owners: &mut Vec<Owner>) -> Result<(), IndexError> {
+        for entry in entries.as_chunks::<ENTRY_BYTES>().0 {
+            let (low, pair, key) = split_entry(entry);
+            if low == hash & LOW_48
+                && owners.len() <= SHARED_MAX
+                && let Some((kind, fields)) = self.facts.pairs.get(usize::from(pair))
+            {
+                let owner = Owner { kind: *kind, fields: *fields, key: self.subject(key)? };
+                if !owners.contains(&owner) {
+                    owners.push(owner);
                 }
             }
-            at += count;
         }
         Ok(())
     }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
-use rastro_attribution::lineage::{LINEAGE_COLUMNS_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema};
+use rastro_attribution::lineage::{
+    LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema,
+};
 use rastro_attribution::{
     COLUMNS_SQL, Catalogue, CatalogueProblem, DEPENDENCIES_SQL, INHERITS_SQL, RELATIONS_SQL, RelationFacts,
     SubjectSpec, VIEWS_SQL,
@@ -370,15 +372,16 @@ async fn read_schema(
     let wanted = Schema::relations_wanted(catalogue);
     for row in transaction.query(LINEAGE_COLUMNS_SQL, &[&wanted]).await? {
         schema.push_column(
-            row.try_get(0)?,
-            row.try_get(1)?,
-            row.try_get(2)?,
-            row.try_get(3)?,
-            row.try_get(4)?,
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?),
+            (row.try_get(3)?, row.try_get(4)?),
+            (row.try_get(5)?, row.try_get(6)?),
         );
     }
     for row in transaction.query(LINEAGE_VIEWS_SQL, &[&wanted]).await? {
         schema.push_view(row.try_get(0)?, row.try_get(1)?);
+    }
+    for row in transaction.query(LINEAGE_NAMESAKES_SQL, &[&wanted]).await? {
+        schema.push_namesake(row.try_get(0)?);
     }
     for row in transaction.query(LINEAGE_ROUTINES_SQL, &[]).await? {
         let does = (row.try_get(1)?, row.try_get(2)?);

@@ -1,7 +1,9 @@
 //! Decides over one session: who is asking, what rows show, whether the budget allows it, and when the
 //! ledger has it.
 
+mod copying;
 mod recording;
+mod settling;
 mod sight;
 mod text;
 mod values;
@@ -13,16 +15,17 @@ use std::task::{Context, Poll};
 
 use rastro_attribution::statement::Normalised;
 use rastro_attribution::tokens::Scanner;
-use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, RowScan, row_description};
-use rastro_detect::{Mode, Next as BudgetNext, PrincipalBudget, Suspensions};
-use rastro_ledger::{EntryNo, Outcome, PrincipalRef, SessionRef};
+use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, RowScan, SubjectScan, row_description};
+use rastro_detect::{Breach, Mode, PrincipalBudget, Suspensions};
+use rastro_ledger::{EntryNo, PrincipalRef, SessionRef};
 use rastro_model::{Clock, Principal, ShownBatch};
-use rastro_wire::{Before, CancelKey, ClientError, Heard, Inspector, Next, RowsEnd, Settlement};
+use rastro_wire::{Before, CancelKey, ClientError, Heard, Inspector, RowsEnd, Settlement};
 
 use super::Gateway;
 use super::catalogues::CatalogueCell;
 use super::identity::Identity;
 use super::metric;
+use copying::Copying;
 use sight::{Sight, Texts};
 use text::StatementText;
 use wait::Wait;
@@ -52,6 +55,10 @@ pub(super) struct Execution {
     mixed: bool,
     /// Subjects that were asked for before it ran.
     asked_for: usize,
+    /// They are being asked for now.
+    asking: bool,
+    /// The budget that all of them together would pass; see [`Sight::Guarded`].
+    guard: Option<Breach>,
 }
 
 /// What to do with the rows of a result by the origin of its columns.
@@ -70,6 +77,8 @@ pub(super) enum Plan {
 pub(super) struct Reading {
     plan: Plan,
     scan: Option<Arc<RowScan>>,
+    // In place of both: rows whose subject their values have to tell.
+    one_each: Option<Arc<SubjectScan>>,
 }
 
 struct KnownPlan {
@@ -92,7 +101,11 @@ pub(super) struct SessionInspector {
     normalised: Normalised,
     texts: Texts,
     batch: ShownBatch,
+    // The row behind those of the batch may not be shown.
+    refusal: Option<ClientError>,
     scanner: Scanner,
+    copying: Copying,
+    embeds_ascii: bool,
     executions: u64,
     // DDL ran in the transaction that is open; only this session sees what it did.
     ddl_open: bool,
@@ -124,7 +137,10 @@ impl SessionInspector {
             normalised: Normalised::default(),
             texts: Texts::default(),
             batch: ShownBatch::default(),
+            refusal: None,
             scanner: Scanner::default(),
+            copying: Copying::Unknown,
+            embeds_ascii: false,
             executions: 0,
             ddl_open: false,
             suspensions,
@@ -187,6 +203,11 @@ fn plan_amid_ddl(catalogue: &Catalogue, columns: row_description::Columns<'_>) -
     }
 }
 
+fn one_each(execution: &Execution) -> Option<Arc<SubjectScan>> {
+    let (_, lineage) = execution.text.as_ref()?.source.lineage()?;
+    lineage.one_each.clone()
+}
+
 impl Inspector for SessionInspector {
     type Text = Arc<StatementText>;
     type Statement = Execution;
@@ -223,6 +244,8 @@ impl Inspector for SessionInspector {
             sight,
             mixed,
             asked_for: 0,
+            asking: false,
+            guard: None,
         };
         match refused {
             None => Ok(execution),
@@ -259,7 +282,7 @@ impl Inspector for SessionInspector {
     }
 
     fn is_opaque(&self, execution: &Execution) -> bool {
-        execution.sight == Sight::Unseen
+        matches!(execution.sight, Sight::Unseen | Sight::Guarded)
     }
 
     fn is_dynamic(&self, text: Option<&Arc<StatementText>>) -> bool {
@@ -270,12 +293,15 @@ impl Inspector for SessionInspector {
         execution.text.as_ref().is_some_and(|text| text.only_reads())
     }
 
-    fn doubt(&self, reading: Option<&Reading>) -> Reading {
+    fn doubt(&self, execution: &Execution, reading: Option<&Reading>) -> Reading {
+        if execution.sight == Sight::Guarded {
+            return Reading { plan: Plan::Count, scan: None, one_each: one_each(execution) };
+        }
         let plan = match reading.map(|reading| &reading.plan) {
             Some(Plan::Read(plan)) => Plan::Read(Arc::clone(plan)),
             Some(Plan::Pass | Plan::Count) | None => Plan::Count,
         };
-        Reading { plan, scan: self.scan_of_anything() }
+        Reading { plan, scan: self.scan_of_anything(), one_each: None }
     }
 
     fn interrupt(&mut self, execution: &Execution) -> Option<ClientError> {
@@ -298,7 +324,7 @@ impl Inspector for SessionInspector {
         let scan = || self.scan(&snapshot.catalogue, columns.clone());
         if self.ddl_open {
             let plan = plan_amid_ddl(&snapshot.catalogue, columns.clone());
-            return Ok(Some(Reading { plan, scan: scan() }));
+            return Ok(Some(Reading { plan, scan: scan(), one_each: None }));
         }
         if let Some(known) = self
             .plans
@@ -327,7 +353,7 @@ impl Inspector for SessionInspector {
             PlanOutcome::Protected(plan) => Plan::Read(Arc::new(plan)),
             PlanOutcome::Unprotected | PlanOutcome::Refresh { .. } => Plan::Pass,
         };
-        let reading = Reading { plan, scan };
+        let reading = Reading { plan, scan, one_each: None };
         if keep {
             if self.plans.len() >= PLANS_MAX {
                 self.plans.remove(0);
@@ -344,6 +370,9 @@ impl Inspector for SessionInspector {
 
     #[inline]
     fn row(&mut self, reading: &Reading, payload: &[u8]) -> Result<(), ClientError> {
+        if self.read_one_each(reading, payload) {
+            return Ok(());
+        }
         match &reading.plan {
             Plan::Pass => drop(self.batch.begin_row()),
             Plan::Count => self.count_row(),
@@ -353,16 +382,15 @@ impl Inspector for SessionInspector {
             })?,
         }
         self.read_values(reading, payload);
-        self.judge_row()
+        Ok(())
     }
 
-    fn copy_begins(&mut self) {
-        self.scanner.end_stream();
+    fn copy_begins(&mut self, execution: &Execution, response: &[u8]) {
+        self.begin_copying(execution, response);
     }
 
     fn copy_row(&mut self, payload: &[u8]) -> Result<(), ClientError> {
-        self.read_chunk(payload);
-        self.judge_row()
+        self.read_copied(payload)
     }
 
     fn message(&mut self, execution: Option<&mut Execution>, _: u8, payload: &[u8]) -> Heard {
@@ -370,72 +398,13 @@ impl Inspector for SessionInspector {
     }
 
     fn settle(&mut self, execution: &mut Execution, end: RowsEnd) -> Settlement {
-        if end != RowsEnd::Open {
-            self.identity.settle(execution.ordinal, end == RowsEnd::Completed);
-        }
-        if execution.mixed {
-            self.batch.doubt_exact();
-        }
-        match execution.sight {
-            Sight::Asked => self.batch.drop_unattributed(),
-            // What runs code or stages rows unseen counts as one row.
-            Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.told => {
-                if execution.text.as_ref().is_some_and(|text| !text.only_reads()) {
-                    self.count_unseen();
-                }
-            }
-            Sight::Unseen | Sight::Plain => {}
-        }
-        execution.told = end == RowsEnd::Open && (execution.told || !self.batch.is_empty());
-        if self.batch.is_empty() && (end == RowsEnd::Open || !execution.recorded) {
-            return Settlement { rows: 0, hold: 0, next: Next::Go };
-        }
-        let now = self.gateway.clock.now();
-        let mode = self.gateway.settings.mode;
-        let admission = execution.seat.budget.admit(&self.batch, 0, now, mode);
-        if admission.asked
-            && let Some(reasons) = &self.gateway.reasons
-        {
-            reasons.ask(&execution.seat);
-        }
-        let rows = admission.rows;
-        let breach = match admission.next {
-            BudgetNext::Breach(breach) => Some(breach),
-            BudgetNext::All | BudgetNext::AwaitReasons => None,
-        };
-        let outcome = match (admission.next, end) {
-            (BudgetNext::AwaitReasons, _) => Outcome::Continues,
-            (BudgetNext::Breach(_), _) if mode == Mode::Enforce => Outcome::Cut,
-            (_, RowsEnd::Completed) => Outcome::Completed,
-            (_, RowsEnd::Failed) => Outcome::Failed,
-            (_, RowsEnd::Open) => Outcome::Continues,
-        };
-        let hold = match self.record(execution, rows, outcome) {
-            Ok(hold) => hold,
-            Err(error) => return self.unrecorded(&error),
-        };
-        if let Some(breach) = breach {
-            self.alert(execution, breach);
-        }
-        match admission.next {
-            BudgetNext::AwaitReasons => {
-                self.batch.drop_rows(rows);
-                self.wait.for_answers(&execution.seat, admission.answers_seen);
-                Settlement { rows, hold, next: Next::Wait }
-            }
-            BudgetNext::Breach(breach) if mode == Mode::Enforce => {
-                self.batch.clear();
-                Settlement { rows, hold, next: Next::Cut(self.budget_error(breach)) }
-            }
-            BudgetNext::All | BudgetNext::Breach(_) => {
-                self.batch.clear();
-                Settlement { rows, hold, next: Next::Go }
-            }
-        }
+        self.settle_rows(execution, end)
     }
 
     fn stopped(&mut self, _: &mut Execution) {
         self.batch.clear();
+        self.refusal = None;
+        self.copying = Copying::Unknown;
         self.wait = Wait::default();
         metric::statement_cut();
     }
@@ -468,6 +437,7 @@ impl Inspector for SessionInspector {
 
     fn parameter_status(&mut self, name: &[u8], value: &[u8]) {
         self.identity.parameter_status(name, value);
+        self.note_encoding(name, value);
     }
 
     fn ready_for_query(&mut self, status: u8) {

@@ -31,7 +31,7 @@ fn tables() -> String {
         writeln!(
             script,
             "CREATE TABLE by_{key} (n int, key {key} PRIMARY KEY, name text, email text);
-             INSERT INTO by_{key} SELECT n, {value}, 'name ' || n, n || '@example.com'
+             INSERT INTO by_{key} SELECT n, {value}, 'name ' || n, n || '@{key}.example.com'
                  FROM generate_series(1, {SUBJECTS}) n;
              CREATE INDEX ON by_{key} (n); GRANT SELECT ON by_{key} TO PUBLIC;"
         )

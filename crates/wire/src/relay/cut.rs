@@ -2,6 +2,7 @@
 //! goes on once the server is ready again (P3).
 
 use super::Relay;
+use super::client_side::Batch;
 use super::ops::Op;
 use super::server_side::Cut;
 use crate::buffer::Tag;
@@ -88,6 +89,9 @@ where
     /// The ledger will not record what waits for it: the client gets the error in its place.
     pub(super) fn refuse_held(&mut self, released: u64, error: ClientError) {
         let open = self.from_server.cycle();
+        if self.shows_only_messages() {
+            self.to_client.drop_held(released, open);
+        }
         if !self.to_client.refuse_held(released, open, &error.to_frame()) {
             return;
         }
@@ -96,6 +100,14 @@ where
             self.enter_cut();
             self.begin_cancel();
         }
+    }
+
+    // No statement of the present cycle has given rows yet: what waits of it is a notification or the like,
+    // without which the session goes on.
+    fn shows_only_messages(&mut self) -> bool {
+        self.from_client.batch != Batch::Busy
+            && self.from_server.is_normal()
+            && matches!(self.ops.front(), None | Some(Op::Inquiry(_)))
     }
 
     /// A statement behind the cut one asks the client for COPY data that will not come.

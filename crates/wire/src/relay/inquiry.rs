@@ -14,8 +14,9 @@ use crate::client_error::ClientError;
 use crate::client_message::{self, Parameter};
 use crate::inspector::{Before, Inquiry, Inspector, Next, RowsEnd};
 
-// Rows of an answer that are settled at once.
-const ROWS_AT_ONCE: u32 = 4_096;
+// Rows of an answer that are settled at once: as a rule all of them, so that the statement is allowed or
+// refused as a whole.
+const ROWS_AT_ONCE: u32 = 65_536;
 
 /// An answered inquiry.
 #[derive(Debug)]

@@ -155,7 +155,11 @@ struct Walk {
 }
 
 impl Walk {
+    // A message whose ticket is its own is forwarded ahead of the walk.
     fn forward_to(&mut self, end: usize, cycle: u64) {
+        if end <= self.from {
+            return;
+        }
         self.out.push(&self.input, self.from, end, Tag { hold: self.hold, cycle, raw: false });
         self.from = end;
     }
@@ -338,13 +342,13 @@ where
             Some(Op::Query { statement, .. }) => {
                 let plan = self.from_server.query_plan.as_ref().ok_or(UNEXPECTED)?;
                 let opaque = self.inspector.is_opaque(statement);
-                Ok(if opaque { self.inspector.doubt(Some(plan)) } else { plan.clone() })
+                Ok(if opaque { self.inspector.doubt(statement, Some(plan)) } else { plan.clone() })
             }
             Some(Op::Execute { portal, doubtful, statement }) => {
                 let (plan, trusted) = self.from_server.portals.plan(*portal).ok_or(UNEXPECTED)?;
                 match plan {
                     _ if *doubtful || !trusted || self.inspector.is_opaque(statement) => {
-                        Ok(self.inspector.doubt(plan))
+                        Ok(self.inspector.doubt(statement, plan))
                     }
                     Some(plan) => Ok(plan.clone()),
                     None => Err(RelayError::Unexpected { tag: b'D', expected: "no row" }),

@@ -22,6 +22,8 @@ pub struct State {
     pub plan_unknown: bool,
     /// Messages that show something wait for an answer.
     pub message_waits: bool,
+    /// What a completed statement counts besides its rows.
+    pub counts_at_end: u32,
     statements: u32,
     pending: u32,
     wakers: Vec<Waker>,
@@ -104,7 +106,7 @@ impl Inspector for Shared {
         !self.state().log.iter().any(|line| line.starts_with(&format!("begin {number} insert")))
     }
 
-    fn doubt(&self, plan: Option<&u32>) -> u32 {
+    fn doubt(&self, _: &u32, plan: Option<&u32>) -> u32 {
         plan.map_or(1, |plan| plan | 1)
     }
 
@@ -140,7 +142,7 @@ impl Inspector for Shared {
         Ok(())
     }
 
-    fn copy_begins(&mut self) {
+    fn copy_begins(&mut self, _: &u32, _: &[u8]) {
         self.state().log.push("copy begins".into());
     }
 
@@ -176,6 +178,9 @@ impl Inspector for Shared {
         let mut state = self.state();
         if end != RowsEnd::Open {
             state.log.push(format!("settle {statement} {end:?}"));
+        }
+        if end == RowsEnd::Completed {
+            state.pending += std::mem::take(&mut state.counts_at_end);
         }
         let pending = state.pending;
         let limit = state.cut_after.unwrap_or(u32::MAX).min(state.wait_after.unwrap_or(u32::MAX));

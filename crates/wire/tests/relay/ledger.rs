@@ -132,3 +132,49 @@ fn cut_behind_held_rows_keeps_them_in_order() {
     assert_eq!(tags(&rig.take_client()), "TDEZ");
     assert_usable(&mut rig);
 }
+
+#[test]
+fn what_a_statement_counts_at_its_end_is_settled_like_a_row() {
+    let counting = |change: fn(&mut crate::inspector::State)| {
+        let mut rig = holding();
+        rig.inspector.change(|state| {
+            state.counts_at_end = 1;
+            change(state);
+        });
+        rig.client(&query("call stage()"));
+        rig.server(&[complete("CALL"), ready(b'I')].concat());
+        rig
+    };
+    let mut rig = counting(|_| {});
+    assert_eq!(tags(&rig.take_client()), "", "it waits for its ticket");
+    rig.inspector.change(|state| state.released = 1);
+    rig.run();
+    assert_eq!(tags(&rig.take_client()), "CZ");
+    assert_usable(&mut rig);
+
+    let mut rig = counting(|state| state.wait_after = Some(0));
+    assert_eq!(tags(&rig.take_client()), "", "it waits for room");
+    rig.inspector.change(|state| {
+        state.wait_after = None;
+        state.is_ready = true;
+        state.released = 1;
+    });
+    rig.run();
+    assert_eq!(tags(&rig.take_client()), "CZ");
+    assert_usable(&mut rig);
+
+    let mut rig = counting(|state| state.cut_after = Some(0));
+    assert_eq!(tags(&rig.take_client()), "EZ");
+    assert_usable(&mut rig);
+}
+
+#[test]
+fn notification_that_cannot_be_recorded_is_left_out_and_the_session_goes_on() {
+    let mut rig = holding();
+    rig.server(&notification("VALUE"));
+    rig.inspector.change(|state| state.ledger_failed = Some(ledger_error()));
+    rig.run();
+    assert_eq!(tags(&rig.take_client()), "");
+    rig.inspector.change(|state| state.ledger_failed = None);
+    assert_usable(&mut rig);
+}

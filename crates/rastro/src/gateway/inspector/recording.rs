@@ -9,7 +9,7 @@ use super::{Execution, SessionInspector, ledger_error};
 use crate::gateway::metric;
 
 impl SessionInspector {
-    pub(super) fn budget_error(&self, breach: Breach) -> ClientError {
+    pub(super) fn budget_error(&self, breach: Breach, asking: bool) -> ClientError {
         let hours = breach.window.as_secs_f64() / 3600.0;
         let what = match breach.limit {
             rastro_detect::Limit::Total => "people",
@@ -18,8 +18,9 @@ impl SessionInspector {
         ClientError::error(
             "53400",
             format!(
-                "the budget of {} {what} in {hours} hours is used up; the result was cut off",
-                breach.allowed
+                "the budget of {} {what} in {hours} hours is used up; {}",
+                breach.allowed,
+                if asking { "the statement is refused" } else { "the result was cut off" }
             ),
         )
         .with_hint(
@@ -82,6 +83,7 @@ impl SessionInspector {
         }
         metric::ledger_refused();
         self.batch.clear();
+        self.refusal = None;
         if self.gateway.settings.mode == Mode::Observe {
             return Settlement { rows, hold: 0, next: Next::Go };
         }

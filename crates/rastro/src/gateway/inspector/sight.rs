@@ -46,6 +46,9 @@ pub(super) enum Sight {
     Unseen,
     /// Its subjects were asked for.
     Asked,
+    /// Its subjects are more than the budget allows; it may run up to the first row whose subject is beyond, or
+    /// not told by the row.
+    Guarded,
 }
 
 /// What a session knows of its texts.
@@ -61,7 +64,19 @@ pub(super) struct Texts {
     ran_unseen: bool,
 }
 
+impl Source {
+    /// Returns what the text gave away when it was last looked at, and by which generation of the catalogue.
+    pub(super) fn lineage(&self) -> Option<(u64, Arc<Lineage>)> {
+        self.known.lock().clone()
+    }
+}
+
 impl Texts {
+    /// Returns whether something ran that could not be seen through.
+    pub(super) fn has_run_unseen(&self) -> bool {
+        self.ran_unseen
+    }
+
     // A name given twice stands for whichever text the server took.
     fn prepare(&mut self, sql: &str) {
         for name in prepared_names(sql) {
@@ -102,7 +117,7 @@ impl SessionInspector {
     }
 
     // Nothing is asked of the catalogue before the server has let the session in.
-    fn last_snapshot(&mut self) -> Option<Arc<Snapshot>> {
+    pub(super) fn last_snapshot(&mut self) -> Option<Arc<Snapshot>> {
         self.cancel_key.as_ref()?;
         self.catalogue().ok()?.last_snapshot()
     }
@@ -207,10 +222,12 @@ impl SessionInspector {
         execution: &mut Execution,
         payload: &[u8],
     ) -> Result<(), ClientError> {
-        let lineage = execution
-            .text
-            .as_ref()
-            .and_then(|text| text.source.known.lock().as_ref().map(|(_, lineage)| Arc::clone(lineage)));
+        execution.asking = true;
+        if execution.sight == Sight::Guarded {
+            return Ok(());
+        }
+        let lineage =
+            execution.text.as_ref().and_then(|text| text.source.lineage()).map(|(_, lineage)| lineage);
         let unreadable =
             || ClientError::error("08P01", "whom the statement shows could not be read, so it is refused");
         let query = lineage.as_ref().and_then(|lineage| lineage.query.as_ref()).ok_or_else(unreadable)?;
@@ -218,6 +235,10 @@ impl SessionInspector {
         if execution.asked_for > KEYS_MAX {
             self.count_unseen();
             return Ok(());
+        }
+        // The answer is one row: allowed or refused as a whole.
+        if self.batch.is_empty() {
+            self.batch.begin_row();
         }
         query.read_row(payload, &mut self.batch).map_err(|_| unreadable())
     }
@@ -231,16 +252,19 @@ impl SessionInspector {
 
     /// Takes note of whether a statement's subjects are known now.
     pub(super) fn subjects_known(&mut self, execution: &mut Execution, failed: bool) {
-        let partly = execution
-            .text
-            .as_ref()
-            .is_none_or(|text| text.source.known.lock().as_ref().is_none_or(|(_, lineage)| lineage.opaque));
+        let lineage = execution.text.as_ref().and_then(|text| text.source.lineage());
+        let partly = lineage.is_none_or(|(_, lineage)| lineage.opaque);
         if failed {
             metric::inquiry_failed();
         }
         let ddl = self.texts.ddl_concerned && self.ddl_open;
         self.texts.ran_unseen |= failed;
-        execution.sight = if failed || partly || ddl { Sight::Unseen } else { Sight::Asked };
+        execution.sight = match execution.sight {
+            Sight::Guarded => Sight::Guarded,
+            _ if failed || partly || ddl => Sight::Unseen,
+            _ => Sight::Asked,
+        };
+        execution.asking = false;
         execution.told = false;
     }
 }

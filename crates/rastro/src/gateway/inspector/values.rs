@@ -1,15 +1,13 @@
-//! What known values in rows and messages tell (attribution step 2), and the policy on uncertain rows.
+//! What known values in rows and messages tell (attribution step 2).
 
 use std::sync::Arc;
 
-use rastro_attribution::{Catalogue, RowScan, row_description};
-use rastro_detect::Mode;
+use rastro_attribution::{Catalogue, ColumnDescription, RowScan};
 use rastro_model::{Certainty, KindId, ShownKey};
 use rastro_wire::{ClientError, Heard, Inspector, Next, RowsEnd};
 
 use super::sight::Sight;
 use super::{Execution, Plan, Reading, SessionInspector};
-use crate::config::Policy;
 use crate::gateway::metric;
 
 impl SessionInspector {
@@ -17,7 +15,7 @@ impl SessionInspector {
     pub(super) fn scan(
         &self,
         catalogue: &Catalogue,
-        columns: row_description::Columns<'_>,
+        columns: impl Iterator<Item = ColumnDescription> + Clone,
     ) -> Option<Arc<RowScan>> {
         self.gateway.values.load().as_ref()?;
         RowScan::build(catalogue, columns).map(Arc::new)
@@ -48,9 +46,19 @@ impl SessionInspector {
         }
     }
 
-    /// Reads COPY data or what a function returned as one row; if no value is known, it is unattributed.
+    /// Reads a row whose subject its values have to tell; returns whether it is one.
+    #[inline]
+    pub(super) fn read_one_each(&mut self, reading: &Reading, payload: &[u8]) -> bool {
+        let Some(scan) = &reading.one_each else { return false };
+        let SessionInspector { gateway, scanner, batch, .. } = self;
+        let Some(index) = &*gateway.values.load() else { return false };
+        scan.read_row(index, payload, scanner, batch);
+        true
+    }
+
+    /// Reads bytes of a stream as part of the row begun last: a row that was counted and shows known values is
+    /// attributed.
     pub(super) fn read_chunk(&mut self, payload: &[u8]) {
-        self.count_row();
         let SessionInspector { gateway, scanner, batch, .. } = self;
         let Some(index) = &*gateway.values.load() else { return };
         scanner.clear();
@@ -77,13 +85,17 @@ impl SessionInspector {
 
     /// Records what a message that is no row shows, and says whether it may go on.
     pub(super) fn hear(&mut self, execution: Option<&mut Execution>, payload: &[u8]) -> Heard {
+        // An answer may be half read.
+        let answer = std::mem::take(&mut self.batch);
+        let heard = self.hear_alone(execution, payload);
+        self.batch = answer;
+        self.refusal = None;
+        heard
+    }
+
+    fn hear_alone(&mut self, execution: Option<&mut Execution>, payload: &[u8]) -> Heard {
         if !self.read_message(payload) {
             return Heard::Go { hold: 0 };
-        }
-        if let Err(error) = self.judge_row() {
-            self.batch.clear();
-            metric::message_withheld();
-            return Heard::Withhold(error);
         }
         let settlement = match execution {
             Some(execution) => {
@@ -97,7 +109,6 @@ impl SessionInspector {
                 self.settle(&mut outside, RowsEnd::Open)
             }
         };
-        self.batch.clear();
         match settlement.next {
             Next::Go => Heard::Go { hold: settlement.hold },
             Next::Wait => Heard::Wait,
@@ -119,33 +130,8 @@ impl SessionInspector {
             sight: Sight::Plain,
             mixed: false,
             asked_for: 0,
+            asking: false,
+            guard: None,
         }
-    }
-
-    /// Takes the row begun last back if it may not be shown.
-    ///
-    /// # Errors
-    /// What the client is told.
-    #[inline]
-    pub(super) fn judge_row(&mut self) -> Result<(), ClientError> {
-        let settings = &self.gateway.settings;
-        let policies = (settings.on_unattributed, settings.on_possible);
-        if policies == (Policy::Record, Policy::Record) || settings.mode == Mode::Observe {
-            return Ok(());
-        }
-        let unattributed = |key| key == ShownKey::Unknown;
-        let row = self.batch.last_row();
-        let what = if policies.0 == Policy::Refuse && row.iter().any(|shown| unattributed(shown.key)) {
-            "shows personal data that cannot be attributed"
-        } else if policies.1 == Policy::Refuse
-            && row.iter().any(|s| !unattributed(s.key) && s.certainty == Certainty::Possible)
-        {
-            "possibly shows personal data"
-        } else {
-            return Ok(());
-        };
-        self.batch.take_back_row();
-        Err(ClientError::error("42501", format!("the result {what} and is refused"))
-            .with_hint("Select the key of the people beside their data, or ask the data protection team."))
     }
 }

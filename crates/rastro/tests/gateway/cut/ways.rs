@@ -48,6 +48,9 @@ pub const ALL_WAYS: &[Way] = &[
     Way { name: "pipelined simple queries", read: queries_at_once },
     Way { name: "point queries", read: points },
     Way { name: "sessions of one principal", read: sessions },
+    Way { name: "copy", read: copy },
+    Way { name: "copy known by its values", read: copy_of_values },
+    Way { name: "changed values", read: changed_values },
 ];
 
 impl Case {
@@ -212,6 +215,52 @@ fn points(port: u16, case: &Case) -> Shown {
             break;
         }
     }
+    shown
+}
+
+/// Subjects and name, in one of COPY's formats.
+fn copy(port: u16, case: &Case) -> Shown {
+    let (format, first): (_, fn(&[u8]) -> Option<&[u8]>) = match case.step % 4 {
+        0 => ("FORMAT text", |row| row.split(|byte| *byte == b'\t').next()),
+        1 => ("FORMAT csv, FORCE_QUOTE *", |row| row.split(|byte| *byte == b'"').nth(1)),
+        2 => ("DELIMITER '|', NULL ''", |row| row.split(|byte| *byte == b'|').next()),
+        _ => ("FORMAT binary", |row| {
+            let row = row.strip_prefix(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0").unwrap_or(row);
+            let length = row.get(2..6)?;
+            row.get(6..6 + u32::from_be_bytes(length.try_into().ok()?) as usize)
+        }),
+    };
+    let (mut client, mut shown) = (case.connect(port), Shown::default());
+    let reply = client.query(&format!("COPY ({}) TO STDOUT ({format})", case.all())).unwrap();
+    shown.subjects.extend(reply.copied.iter().filter_map(|row| first(row)).map(<[u8]>::to_vec));
+    settle(&mut client, case, &mut shown, &reply);
+    shown
+}
+
+fn values(case: &Case, what: &str) -> String {
+    let all = case.all();
+    format!("SELECT {what} FROM{}", all.split_once("FROM").unwrap().1)
+}
+
+fn copy_of_values(port: u16, case: &Case) -> Shown {
+    let (mut client, mut shown) = (case.connect(port), Shown::default());
+    let format = ["text", "csv", "binary"][case.step as usize % 3];
+    let sql = format!("COPY ({}) TO STDOUT (FORMAT {format})", values(case, "s.email"));
+    let reply = client.query(&sql).unwrap();
+    let address = |row: &Vec<u8>| {
+        let at = row.iter().position(|byte| *byte == b'@')?;
+        let start = row[..at].iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |before| before + 1);
+        Some(row[start..at].to_vec())
+    };
+    shown.subjects.extend(reply.copied.iter().filter_map(address));
+    settle(&mut client, case, &mut shown, &reply);
+    shown
+}
+
+fn changed_values(port: u16, case: &Case) -> Shown {
+    let (mut client, mut shown) = (case.connect(port), Shown::default());
+    let reply = client.query(&values(case, "upper(s.email) || ' (' || s.name || ')'")).unwrap();
+    settle(&mut client, case, &mut shown, &reply);
     shown
 }
 

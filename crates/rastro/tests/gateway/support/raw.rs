@@ -18,6 +18,8 @@ pub type Cell = Option<Vec<u8>>;
 #[derive(Debug, Default)]
 pub struct Reply {
     pub rows: Vec<Vec<Cell>>,
+    /// CopyData messages.
+    pub copied: Vec<Vec<u8>>,
     pub tags: Vec<String>,
     /// Field letter to text, per ErrorResponse.
     pub errors: Vec<BTreeMap<char, String>>,
@@ -126,7 +128,11 @@ impl<S: Read + Write> RawClient<S> {
                 b'1' | b'2' | b'3' | b'n' | b't' | b'I' => {
                     assert!(!failed, "`{}` after an error", tag as char)
                 }
-                b'N' | b'S' | b'A' | b'H' | b'd' | b'c' => {}
+                b'd' => {
+                    assert!(!failed, "copied data after an error");
+                    reply.copied.push(body);
+                }
+                b'N' | b'S' | b'A' | b'H' | b'c' => {}
                 _ => panic!("message `{}` out of place", tag as char),
             }
         }

@@ -77,7 +77,7 @@ where
                 return Ok(Flow::On);
             }
             b'd' if self.from_server.copying_out => {
-                return Ok(self.copy_row(walk, bytes, frame, payload));
+                return Ok(self.copy_rows(walk, bytes, frame, payload));
             }
             _ => {}
         }
@@ -142,9 +142,10 @@ where
                 } else {
                     walk.forward_to(walk.at, self.from_server.cycle);
                 }
-                // Forwarded at once: the next settlement has another ticket.
+                // Forwarded at once: what follows has another ticket, or none.
                 walk.hold = hold;
                 walk.forward_to(walk.at + frame.bytes, self.from_server.cycle);
+                walk.hold = 0;
                 Told::Passes
             }
             Heard::Withhold(error) => Told::Withheld(error),
@@ -271,12 +272,12 @@ where
             }
             (b'V', Some(Op::FunctionCall { .. })) => {}
             (b'G', Some(Op::Query { .. } | Op::Execute { .. })) => self.ops.begin_copy_in(),
-            (b'H', Some(Op::Query { .. } | Op::Execute { .. })) => {
-                self.inspector.copy_begins();
+            (b'H', Some(Op::Query { statement, .. } | Op::Execute { statement, .. })) => {
+                self.inspector.copy_begins(statement, payload);
                 self.from_server.copying_out = true;
             }
-            (b'W', Some(Op::Query { .. })) => {
-                self.inspector.copy_begins();
+            (b'W', Some(Op::Query { statement, .. })) => {
+                self.inspector.copy_begins(statement, payload);
                 self.from_server.copying_out = true;
                 self.ops.begin_copy_in();
             }

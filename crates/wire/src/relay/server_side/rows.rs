@@ -29,7 +29,7 @@ where
         let plan = self.current_plan()?;
         if !self.inspector.reads(&plan) {
             walk.at += first.bytes;
-            while let Some(frame) = next_row(bytes, walk.at) {
+            while let Some(frame) = next_frame(bytes, walk.at, b'D') {
                 walk.at += frame.bytes;
             }
             return Ok(Flow::On);
@@ -41,12 +41,30 @@ where
                 return Ok(self.cut_before(walk, bytes, &error));
             }
             walk.at += frame.bytes;
-            match next_row(bytes, walk.at) {
+            match next_frame(bytes, walk.at, b'D') {
                 Some(next) => {
                     frame = next;
                     payload = bytes.get(walk.at + HEADER_BYTES..walk.at + next.bytes).unwrap_or_default();
                 }
                 None => return Ok(Flow::On),
+            }
+        }
+    }
+
+    // The hot path of COPY: runs of CopyData.
+    pub(super) fn copy_rows(&mut self, walk: &mut Walk, bytes: &[u8], first: Frame, payload: &[u8]) -> Flow {
+        let (mut frame, mut payload) = (first, payload);
+        loop {
+            let flow = self.copy_row(walk, bytes, frame, payload);
+            if matches!(flow, Flow::Stop) || self.from_server.phase == Phase::Dropping {
+                return flow;
+            }
+            match next_frame(bytes, walk.at, b'd') {
+                Some(next) => {
+                    frame = next;
+                    payload = bytes.get(walk.at + HEADER_BYTES..walk.at + next.bytes).unwrap_or_default();
+                }
+                None => return Flow::On,
             }
         }
     }
@@ -71,11 +89,11 @@ where
     }
 
     pub(super) fn settle(&mut self, walk: &mut Walk, bytes: &[u8], end: RowsEnd) -> Flow {
-        let Some(rows_from) = walk.rows_from else {
-            if end != RowsEnd::Open {
-                self.settle_rows_of(end);
-            }
-            return Flow::On;
+        let rows_from = match walk.rows_from {
+            Some(rows_from) => rows_from,
+            None if end == RowsEnd::Open => return Flow::On,
+            // The end of a statement is settled too: the inspector may count what no row showed.
+            None => walk.at,
         };
         let Some((rows, next)) = self.settle_rows(walk, walk.at, end) else { return Flow::On };
         // Some rows stay behind: find the byte after those admitted.
@@ -104,12 +122,6 @@ where
                 self.from_server.waiting = true;
                 Flow::Stop
             }
-        }
-    }
-
-    pub(super) fn settle_rows_of(&mut self, end: RowsEnd) {
-        if let Some(statement) = self.ops.front().and_then(Op::statement_mut) {
-            self.inspector.settle(statement, end);
         }
     }
 
@@ -143,8 +155,8 @@ where
 }
 
 #[inline]
-fn next_row(bytes: &[u8], at: usize) -> Option<Frame> {
+fn next_frame(bytes: &[u8], at: usize, tag: u8) -> Option<Frame> {
     let rest = bytes.get(at..)?;
     let frame = read_header(rest, SERVER_FRAME_BYTES_MAX).ok()??;
-    (frame.tag == b'D' && frame.bytes <= rest.len()).then_some(frame)
+    (frame.tag == tag && frame.bytes <= rest.len()).then_some(frame)
 }
