@@ -18,7 +18,7 @@ use rastro_attribution::tokens::Scanner;
 use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, RowScan, SubjectScan, row_description};
 use rastro_detect::{Breach, Mode, PrincipalBudget, Suspensions};
 use rastro_ledger::{EntryNo, PrincipalRef, SessionRef};
-use rastro_model::{Clock, Principal, ShownBatch};
+use rastro_model::{Principal, ShownBatch};
 use rastro_wire::{Before, CancelKey, ClientError, Heard, Inspector, RowsEnd, Settlement};
 
 use super::Gateway;

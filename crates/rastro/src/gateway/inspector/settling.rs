@@ -3,7 +3,7 @@
 use rastro_detect::{Mode, Next as BudgetNext};
 use rastro_ledger::Outcome;
 use rastro_model::{Certainty, Clock, ShownKey};
-use rastro_wire::{ClientError, Inspector, Next, RowsEnd, Settlement};
+use rastro_wire::{ClientError, Next, RowsEnd, Settlement};
 
 use super::copying::Copying;
 use super::sight::Sight;

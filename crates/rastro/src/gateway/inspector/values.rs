@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rastro_attribution::{Catalogue, ColumnDescription, RowScan};
 use rastro_model::{Certainty, KindId, ShownKey};
-use rastro_wire::{ClientError, Heard, Inspector, Next, RowsEnd};
+use rastro_wire::{Heard, Inspector, Next, RowsEnd};
 
 use super::sight::Sight;
 use super::{Execution, Plan, Reading, SessionInspector};
