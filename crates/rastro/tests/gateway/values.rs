@@ -94,7 +94,7 @@ fn budget_cuts_at_the_exact_row_that_is_attributed_by_value() {
         ("agent_003", "SELECT upper(email) FROM customers ORDER BY id", 0),
         ("agent_004", "COPY (SELECT email FROM customers ORDER BY id) TO STDOUT", 10),
         ("agent_005", "COPY (SELECT email FROM customers ORDER BY id) TO STDOUT (FORMAT csv)", 10),
-        ("agent_009", "COPY customers TO STDOUT (FORMAT csv, HEADER)", 10),
+        ("agent_001", "COPY customers TO STDOUT (FORMAT csv, HEADER)", 10),
     ] {
         let gateway = Gateway::start(cluster(), &GatewayOptions::with_tables(budget));
         let output = run(&gateway, login, sql);
@@ -133,6 +133,9 @@ fn changed_address_is_attributed_and_the_old_one_still_resolves() {
 
 #[test]
 fn unattributed_row_is_refused_where_the_policy_says_so() {
+    let peek = "CREATE OR REPLACE FUNCTION peek_name() RETURNS text LANGUAGE plpgsql AS \
+                $$ BEGIN RETURN (SELECT name FROM customers WHERE id = 7); END $$";
+    cluster().run_sql(DATABASE, peek).unwrap();
     let options = GatewayOptions::default();
     let tables = format!("{}\n[gateway]\nsession_limit = 50\n", options.tables);
     let gateway = Gateway::prepare(cluster(), &GatewayOptions { tables, ..options });
@@ -140,9 +143,6 @@ fn unattributed_row_is_refused_where_the_policy_says_so() {
     std::fs::write(gateway.configuration(), format!("on_unattributed = \"refuse\"\n{file}")).unwrap();
     let mut gateway = gateway;
     gateway.restart();
-    let peek = "CREATE OR REPLACE FUNCTION peek_name() RETURNS text LANGUAGE plpgsql AS \
-                $$ BEGIN RETURN (SELECT name FROM customers WHERE id = 7); END $$";
-    cluster().run_sql(DATABASE, peek).unwrap();
     let output = run(&gateway, "agent_008", "SELECT peek_name()");
     assert!(String::from_utf8_lossy(&output.stderr).contains("42501"), "{output:?}");
     assert!(output.stdout.is_empty());
