@@ -1,25 +1,31 @@
 //! Step 3, lineage: what the results and conditions of a statement depend on, on PostgreSQL's own parser and
 //! resolved against the catalogue; from it the key query of step 4 ([`crate::provenance`]).
 
+mod changes;
+mod code;
 mod cover;
 mod expression;
 mod from;
 mod level;
 mod parameters;
+mod parts;
 mod resolve;
 mod schema;
 mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod tree;
+mod unfold;
 mod words;
 
-pub use schema::{LINEAGE_COLUMNS_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema, SchemaBuilder};
+pub use schema::{
+    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema, SchemaBuilder,
+};
 
-pub(crate) use level::{Deps, Item, Level, Place, Source};
+pub(crate) use level::{Conjunct, Deps, Item, Level, Place, Source};
 pub(crate) use parameters::{print, renumber};
+pub(crate) use parts::reading_with;
 pub(crate) use resolve::output_index;
-pub(crate) use statement::reading_with;
 
 use crate::provenance::{self, KeyQuery};
 
@@ -44,6 +50,8 @@ pub struct Lineage {
     pub query: Option<KeyQuery>,
     /// Something cannot be seen through, so that rows without an origin may show anything.
     pub opaque: bool,
+    /// It runs code that cannot be seen through, whose errors may show anything too.
+    pub runs_unseen: bool,
     /// The same text with other literals may give away something else.
     pub by_literals: bool,
     /// Rows show keys of one occurrence of a relation beside fields of another, so that their origins
@@ -54,7 +62,7 @@ pub struct Lineage {
 impl Lineage {
     /// Of a text that cannot be read.
     pub fn opaque() -> Lineage {
-        Lineage { query: None, opaque: true, by_literals: true, mixed: false }
+        Lineage { query: None, opaque: true, runs_unseen: false, by_literals: true, mixed: false }
     }
 
     /// Returns whether the rows tell by themselves whom they show, if they show anybody.
@@ -81,6 +89,7 @@ pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<Str
         if let Some(statement) = &raw.stmt {
             let read = statement::read(statement, schema, prepared, &mut questions);
             lineage.opaque |= read.opaque;
+            lineage.runs_unseen |= read.runs_unseen;
             lineage.by_literals |= read.by_literals;
             lineage.mixed |= read.mixed;
         }
@@ -107,11 +116,16 @@ pub fn prepared_names(sql: &str) -> Vec<String> {
 }
 
 fn parse(sql: &str) -> Option<pg_query::ParseResult> {
-    if sql.len() <= SHALLOW_BYTES_MAX {
-        return pg_query::parse(sql, 0).ok();
+    on_deep_stack(sql.len(), || pg_query::parse(sql, 0).ok())
+}
+
+// Runs the parser on a text of `bytes`, with as much stack as it may need.
+fn on_deep_stack<T: Send>(bytes: usize, read: impl FnOnce() -> Option<T> + Send) -> Option<T> {
+    if bytes <= SHALLOW_BYTES_MAX {
+        return read();
     }
     std::thread::scope(|scope| {
         let deep = std::thread::Builder::new().name("parse".into()).stack_size(STACK_BYTES);
-        deep.spawn_scoped(scope, || pg_query::parse(sql, 0).ok()).ok()?.join().ok().flatten()
+        deep.spawn_scoped(scope, read).ok()?.join().ok().flatten()
     })
 }

@@ -45,14 +45,16 @@ pub(crate) fn compile(questions: &[Question], schema: &Schema) -> Compiled {
     let mut arms = Vec::new();
     let mut is_partial = false;
     for question in questions {
-        for (place, found) in &question.needed.0 {
-            is_partial |= place.source.is_none();
+        let mut asked = question.needed.clone();
+        question.level.visit(&mut |level| asked.unite(&level.weak));
+        is_partial |= question.needed.0.keys().any(|place| place.source.is_none());
+        for (place, found) in &asked.0 {
             match fields.iter_mut().find(|(kind, ..)| *kind == place.kind) {
                 Some((_, known, _)) => *known = known.union(*found),
                 None => fields.push((place.kind, *found, schema.key_form(place.kind))),
             }
         }
-        let mut builder = build::Builder::new(schema, &question.needed);
+        let mut builder = build::Builder::new(schema, question);
         match builder.arms(&question.level) {
             Some(found) => {
                 is_partial |= !builder.has_all();

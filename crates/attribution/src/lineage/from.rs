@@ -98,6 +98,7 @@ fn query_item(inner: Level, lateral: bool, alias: &Alias, names: &[String]) -> I
     Item {
         alias: alias.aliasname.clone(),
         schema: None,
+        within: None,
         // A star over an unprotected relation gives columns whose names are not known.
         known: !inner.has_unknown_outputs(),
         source: Source::Query { level: Box::new(inner), lateral, names },
@@ -148,19 +149,26 @@ impl Resolver<'_> {
                     deps.unite(&found.0);
                     level.sublinks.extend(found.1.sublinks);
                     level.effects |= found.1.effects;
+                    level.weak.unite(&found.1.weak);
                 }
                 level.items.push(anything(function.alias.as_ref(), deps));
             }
             Some(NodeEnum::RangeTableFunc(function)) => {
                 let mut deps = Deps::default();
-                for node in [&function.docexpr, &function.rowexpr].into_iter().filter_map(|n| n.as_deref()) {
+                let columns = function.columns.iter().filter_map(|column| match &column.node {
+                    Some(NodeEnum::RangeTableFuncCol(column)) => Some([&column.colexpr, &column.coldefexpr]),
+                    _ => None,
+                });
+                let given = std::iter::once([&function.docexpr, &function.rowexpr]).chain(columns);
+                for node in given.flatten().filter_map(|node| node.as_deref()) {
                     deps.unite(&self.beside_expression(node, level));
                 }
                 level.items.push(anything(function.alias.as_ref(), deps));
             }
             Some(NodeEnum::JsonTable(table)) => {
                 let mut deps = Deps::default();
-                if let Some(node) = table.context_item.as_ref().and_then(|item| item.raw_expr.as_deref()) {
+                let document = table.context_item.as_ref().and_then(|item| item.raw_expr.as_deref());
+                for node in document.into_iter().chain(&table.passing) {
                     deps.unite(&self.beside_expression(node, level));
                 }
                 level.items.push(anything(table.alias.as_ref(), deps));
@@ -224,6 +232,7 @@ impl Resolver<'_> {
             level.items.push(Item {
                 alias: alias.aliasname.clone(),
                 schema: None,
+                within: None,
                 source: Source::Other,
                 columns: renamed(columns, &alias_columns(alias)),
                 known,
@@ -261,6 +270,7 @@ impl Resolver<'_> {
             return Item {
                 alias: alias.aliasname.clone(),
                 schema: None,
+                within: None,
                 source: Source::Other,
                 columns: renamed(columns, &alias_columns(alias)),
                 known: true,
@@ -335,6 +345,7 @@ impl Resolver<'_> {
         Item {
             alias: alias.aliasname.clone(),
             schema: var.alias.is_none().then(|| var.schemaname.clone()),
+            within: (!self.running.is_empty()).then(|| relation.schema.clone()),
             source: Source::Base { keys },
             columns: renamed,
             known: true,
@@ -360,6 +371,7 @@ fn anything(alias: Option<&Alias>, deps: Deps) -> Item {
     Item {
         alias: alias.aliasname,
         schema: None,
+        within: None,
         source: Source::Other,
         known: !columns.is_empty(),
         columns,

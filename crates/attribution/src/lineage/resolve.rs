@@ -1,8 +1,12 @@
 //! Resolves the names of a SELECT against what its FROM clause gives.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, SelectStmt, WithClause};
 
+use super::code::Code;
 use super::from::{Using, reach, renamed};
 use super::level::{Deps, Level, Output};
 use super::schema::Schema;
@@ -41,10 +45,18 @@ pub(crate) struct Resolver<'s> {
     depth: usize,
     /// Something could not be seen through.
     pub(crate) opaque: bool,
+    /// Code could not be seen through.
+    pub(crate) unseen_code: bool,
     /// A literal stands for a column.
     pub(crate) by_literals: bool,
     pub(super) scopes: Vec<Vec<Reach>>,
     pub(super) ctes: Vec<Cte>,
+    /// Code that is being read, the outermost first.
+    pub(super) running: Vec<Arc<Code>>,
+    /// Steps of code read so far.
+    pub(super) steps: usize,
+    /// The outermost scope that a name was found in since this was set.
+    pub(super) reached: Cell<usize>,
 }
 
 impl<'s> Resolver<'s> {
@@ -55,9 +67,13 @@ impl<'s> Resolver<'s> {
             levels: 0,
             depth: 0,
             opaque: false,
+            unseen_code: false,
             by_literals: false,
             scopes: Vec::new(),
             ctes: Vec::new(),
+            running: Vec::new(),
+            steps: 0,
+            reached: Cell::new(usize::MAX),
         }
     }
 
@@ -70,10 +86,11 @@ impl<'s> Resolver<'s> {
         }
         self.depth += 1;
         let ctes = self.ctes.len();
+        let reached = self.reached.replace(usize::MAX);
         if let Some(with) = &select.with_clause {
             self.open_with(with);
         }
-        let level = if let (Some(left), Some(right)) = (&select.larg, &select.rarg) {
+        let mut level = if let (Some(left), Some(right)) = (&select.larg, &select.rarg) {
             self.set_operation(select, left, right)
         } else if select.values_lists.is_empty() {
             self.plain_select(select)
@@ -82,14 +99,15 @@ impl<'s> Resolver<'s> {
         };
         self.ctes.truncate(ctes);
         self.depth -= 1;
+        level.is_correlated = self.reached.get() < self.scopes.len();
+        self.reached.set(reached.min(self.reached.get()));
         level
     }
 
     fn open_with(&mut self, with: &WithClause) {
         for node in &with.ctes {
             let Some(NodeEnum::CommonTableExpr(cte)) = &node.node else { continue };
-            let query =
-                cte.ctequery.as_deref().and_then(|query| super::statement::as_rows(query, self.schema));
+            let query = cte.ctequery.as_deref().and_then(|query| super::parts::as_rows(query, self.schema));
             let Some(query) = query else {
                 self.opaque = true;
                 continue;
@@ -173,7 +191,11 @@ impl<'s> Resolver<'s> {
         }
         for part in select.where_clause.iter().flat_map(|node| tree::conjuncts(node)) {
             let conjunct = self.conjunct(part, &mut level);
-            level.conditions.unite(&conjunct.deps);
+            if conjunct.looks_up {
+                level.look_ups.unite(&conjunct.deps);
+            } else {
+                level.conditions.unite(&conjunct.deps);
+            }
             level.conjuncts.push(conjunct);
         }
         self.other_clauses(select, &mut level);

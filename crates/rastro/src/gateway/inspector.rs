@@ -23,7 +23,7 @@ use super::Gateway;
 use super::catalogues::CatalogueCell;
 use super::identity::Identity;
 use super::metric;
-use sight::{Sight, Texts};
+use sight::{Sight, Texts, View};
 use text::StatementText;
 use wait::Wait;
 
@@ -50,6 +50,8 @@ pub(super) struct Execution {
     sight: Sight,
     /// Its rows show keys beside fields of others.
     mixed: bool,
+    /// It may show something even if it fails.
+    failure_tells: bool,
     /// Subjects that were asked for before it ran.
     asked_for: usize,
 }
@@ -213,7 +215,7 @@ impl Inspector for SessionInspector {
         self.executions += 1;
         let refused =
             self.suspended(&seat.principal).filter(|_| !text.is_some_and(|text| text.is_rollback()));
-        let (sight, mixed) = text.map_or((Sight::Plain, false), |text| self.sight(text));
+        let View { sight, mixed, failure_tells } = text.map_or(View::default(), |text| self.view(text));
         let execution = Execution {
             seat,
             text: text.cloned(),
@@ -222,6 +224,7 @@ impl Inspector for SessionInspector {
             told: false,
             sight,
             mixed,
+            failure_tells,
             asked_for: 0,
         };
         match refused {
@@ -378,13 +381,17 @@ impl Inspector for SessionInspector {
         }
         match execution.sight {
             Sight::Asked => self.batch.drop_unattributed(),
+            Sight::Clear if execution.text.as_ref().is_some_and(|text| text.copies()) => {
+                self.batch.drop_unattributed();
+            }
+            Sight::Unseen if end == RowsEnd::Failed && execution.failure_tells => self.count_unseen(),
             // What runs code or stages rows unseen counts as one row.
             Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.told => {
                 if execution.text.as_ref().is_some_and(|text| !text.only_reads()) {
                     self.count_unseen();
                 }
             }
-            Sight::Unseen | Sight::Plain => {}
+            Sight::Unseen | Sight::Plain | Sight::Clear => {}
         }
         execution.told = end == RowsEnd::Open && (execution.told || !self.batch.is_empty());
         if self.batch.is_empty() && (end == RowsEnd::Open || !execution.recorded) {

@@ -118,6 +118,7 @@ impl SessionInspector {
             told: false,
             sight: Sight::Plain,
             mixed: false,
+            failure_tells: false,
             asked_for: 0,
         }
     }
