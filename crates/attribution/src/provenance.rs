@@ -67,7 +67,7 @@ pub(crate) fn compile(questions: &[Question], schema: &Schema) -> Compiled {
         .and_then(|select| print(&crate::lineage::tree::select_node(select)))
         .and_then(|sql| renumber(&sql))
         .map(|(sql, parameters)| KeyQuery { sql: sql.into(), parameters, kinds: fields });
-    is_partial |= query.is_none();
+    is_partial |= query.is_none() && questions.iter().any(|question| !question.needed.is_empty());
     Compiled { query, is_partial }
 }
 

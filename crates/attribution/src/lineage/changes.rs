@@ -31,7 +31,7 @@ pub(super) fn set_off(event: Event, node: &Node, schema: &Schema, parts: &mut Ve
         let given = match node.node.as_ref()? {
             NodeEnum::InsertStmt(insert) => {
                 let mut given = Given::default();
-                given.row("new", &change.columns, inserted(insert, relation, change)?);
+                given.row("new", &change.columns, inserted(insert, relation, change)?, true);
                 given
             }
             NodeEnum::UpdateStmt(update) => {
@@ -39,7 +39,7 @@ pub(super) fn set_off(event: Event, node: &Node, schema: &Schema, parts: &mut Ve
             }
             NodeEnum::DeleteStmt(delete) => {
                 let mut given = Given::default();
-                given.row("old", &change.columns, all_of(&delete_rows(delete), relation));
+                given.row("old", &change.columns, all_of(&delete_rows(delete), relation), false);
                 given
             }
             _ => return None,
@@ -74,8 +74,8 @@ fn changed_rows(
     let mut given = Given::default();
     match (code.mentions("old"), code.mentions("new")) {
         (true, true) => return None,
-        (true, false) => given.row("old", &change.columns, all_of(rows, relation)),
-        (false, _) => given.row("new", &change.columns, new),
+        (true, false) => given.row("old", &change.columns, all_of(rows, relation), false),
+        (false, _) => given.row("new", &change.columns, new, false),
     }
     Some(given)
 }

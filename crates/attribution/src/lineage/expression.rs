@@ -50,7 +50,7 @@ impl Resolver<'_> {
             level.weak.unite(&weak);
         }
         level.target_effects |= std::mem::replace(&mut level.effects, before);
-        output.plain = self.plain(value);
+        (output.plain, output.names) = self.plain(value);
         level.outputs.push(output);
     }
 
@@ -70,15 +70,11 @@ impl Resolver<'_> {
     }
 
     /// Returns what an expression holds unchanged.
-    fn plain(&self, node: &Node) -> Vec<(u32, crate::catalogue::Role)> {
-        match &node.node {
-            Some(NodeEnum::ColumnRef(column)) => {
-                match self.meaning(&tree::words(&column.fields)).as_slice() {
-                    [Meaning::Column(output)] => output.plain.clone(),
-                    _ => Vec::new(),
-                }
-            }
-            _ => Vec::new(),
+    fn plain(&self, node: &Node) -> (Vec<(u32, crate::catalogue::Role)>, Vec<Place>) {
+        let Some(NodeEnum::ColumnRef(column)) = &node.node else { return (Vec::new(), Vec::new()) };
+        match self.meaning(&tree::words(&column.fields)).as_slice() {
+            [Meaning::Column(output)] => (output.plain.clone(), output.names.clone()),
+            _ => (Vec::new(), Vec::new()),
         }
     }
 
@@ -318,9 +314,9 @@ impl Resolver<'_> {
         if !sure && !between {
             return;
         }
-        let of = |resolver: &Self, node: &Node| Output {
-            plain: resolver.plain(uncast(node)),
-            ..Output::default()
+        let of = |resolver: &Self, node: &Node| {
+            let (plain, names) = resolver.plain(uncast(node));
+            Output { plain, names, ..Output::default() }
         };
         let (lefts, rights) = (of(self, left), of(self, right));
         if sure && e.kind == AExprKind::AexprOp as i32 {
@@ -330,10 +326,9 @@ impl Resolver<'_> {
             if !is_given(other) {
                 continue;
             }
-            let keys: Vec<Place> =
-                column.plain.iter().filter_map(|(instance, role)| key_place(*instance, role)).collect();
-            conjunct.looks_up |= sure && keys.is_empty() && !column.plain.is_empty();
-            conjunct.names.extend(keys);
+            let is_key = column.plain.iter().any(|(instance, role)| key_place(*instance, role).is_some());
+            conjunct.looks_up |= sure && !is_key && !column.plain.is_empty();
+            conjunct.names.extend(&column.names);
         }
     }
 }

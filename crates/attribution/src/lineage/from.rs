@@ -91,9 +91,9 @@ fn query_item(inner: Level, lateral: bool, alias: &Alias, names: &[String]) -> I
         let deps = inner.output_deps();
         columns = names
             .iter()
-            .map(|name| Output { name: name.clone(), deps: deps.clone(), plain: Vec::new() })
+            .map(|name| Output { name: name.clone(), deps: deps.clone(), ..Output::default() })
             .collect();
-        columns.push(Output { name: String::new(), deps, plain: Vec::new() });
+        columns.push(Output { deps, ..Output::default() });
     }
     Item {
         alias: alias.aliasname.clone(),
@@ -309,6 +309,12 @@ impl Resolver<'_> {
         }
         self.instances += 1;
         let instance = self.instances;
+        let places: Vec<Place> = relation
+            .columns
+            .iter()
+            .flat_map(|column| &column.roles)
+            .filter_map(|role| key_place(instance, role))
+            .collect();
         let columns: Vec<Output> = relation
             .columns
             .iter()
@@ -326,7 +332,12 @@ impl Resolver<'_> {
                     }
                 }
                 let plain = column.roles.iter().map(|role| (instance, *role)).collect();
-                Output { name: column.name.clone(), deps, plain }
+                let mut names: Vec<Place> =
+                    column.roles.iter().filter_map(|role| key_place(instance, role)).collect();
+                if column.is_unique && deps.is_empty() {
+                    names.clone_from(&places);
+                }
+                Output { name: column.name.clone(), deps, plain, names }
             })
             .collect();
         let renamed = renamed(columns, &alias_columns(alias));
@@ -366,7 +377,7 @@ fn anything(alias: Option<&Alias>, deps: Deps) -> Item {
     let columns = if deps.is_empty() {
         Vec::new()
     } else {
-        names.into_iter().map(|name| Output { name, deps: deps.clone(), plain: Vec::new() }).collect()
+        names.into_iter().map(|name| Output { name, deps: deps.clone(), ..Output::default() }).collect()
     };
     Item {
         alias: alias.aliasname,

@@ -45,6 +45,8 @@ pub(crate) struct Output {
     pub(crate) deps: Deps,
     /// What it holds unchanged, so that PostgreSQL names its origin.
     pub(crate) plain: Vec<(u32, Role)>,
+    /// Whose row a value of it stands for, where it is no field itself.
+    pub(crate) names: Vec<Place>,
 }
 
 /// Something in a FROM clause.
@@ -114,6 +116,8 @@ pub(crate) struct Level {
     /// It refers to what is around it.
     pub(crate) is_correlated: bool,
     pub(crate) conjuncts: Vec<Conjunct>,
+    /// The conditions of its joins.
+    pub(crate) joins: Vec<Conjunct>,
     /// Keys of one kind that a condition makes equal.
     pub(crate) joined: Vec<(Place, Place)>,
     /// Output rows are not input rows: groups, aggregates, DISTINCT, window functions.

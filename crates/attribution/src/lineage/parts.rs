@@ -112,8 +112,11 @@ pub(super) fn parts(node: &Node, schema: &Schema) -> Option<Vec<Part>> {
         NodeEnum::DeclareCursorStmt(declare) => return self::parts(declare.query.as_deref()?, schema),
         NodeEnum::ExplainStmt(explain) => return explain_parts(explain, schema),
         NodeEnum::DoStmt(block) => {
-            if let Some(text) = block_text(block).filter(|text| schema.concerns(text)) {
-                parts.push(Part::Code(Arc::new(read_block(&text)?), Given::default()));
+            let body = option(block, "as").filter(|body| schema.concerns(body));
+            if let Some(body) = body {
+                let language = option(block, "language").unwrap_or("plpgsql");
+                let code = read_block(&block_text(language, body))?;
+                parts.push(Part::Code(Arc::new(code), Given::default()));
             }
         }
         NodeEnum::CallStmt(call) => {
@@ -245,24 +248,23 @@ fn counted(part: Part) -> Part {
     }
 }
 
-// The text of a block in PL/pgSQL; of one in another language nothing that can be read.
-fn block_text(block: &DoStmt) -> Option<String> {
-    let option = |name: &str| {
-        block.args.iter().find_map(|arg| match &arg.node {
-            Some(NodeEnum::DefElem(def)) if def.defname == name => match &def.arg.as_ref()?.node {
-                Some(NodeEnum::String(word)) => Some(word.sval.as_str()),
-                _ => None,
-            },
+fn option<'b>(block: &'b DoStmt, name: &str) -> Option<&'b str> {
+    block.args.iter().find_map(|arg| match &arg.node {
+        Some(NodeEnum::DefElem(def)) if def.defname == name => match &def.arg.as_ref()?.node {
+            Some(NodeEnum::String(word)) => Some(word.sval.as_str()),
             _ => None,
-        })
-    };
-    let body = option("as")?;
+        },
+        _ => None,
+    })
+}
+
+// Of a block in another language than PL/pgSQL nothing can be read.
+fn block_text(language: &str, body: &str) -> String {
     let mut quote = "$rastro$".to_owned();
     while body.contains(&quote) {
         quote.insert(1, '_');
     }
-    let language = option("language").unwrap_or("plpgsql");
-    Some(format!("DO LANGUAGE {language} {quote}{body}{quote}"))
+    format!("DO LANGUAGE {language} {quote}{body}{quote}")
 }
 
 // A column that is computed from others shows them under a name that nothing protects.

@@ -128,13 +128,18 @@ impl<'s> Resolver<'s> {
         if let Some(cte) = self.ctes.last_mut()
             && cte.reading.as_ref().is_some_and(Vec::is_empty)
         {
-            let outputs = left.outputs.iter().map(|o| Output { plain: Vec::new(), ..o.clone() }).collect();
+            let outputs = left
+                .outputs
+                .iter()
+                .map(|o| Output { plain: Vec::new(), names: Vec::new(), ..o.clone() })
+                .collect();
             cte.reading = Some(renamed(outputs, &cte.columns));
         }
         let right = self.select(right);
         let mut outputs = left.outputs.clone();
         for (index, output) in outputs.iter_mut().enumerate() {
             output.plain.clear();
+            output.names.clear();
             if let Some(other) = right.outputs.get(index) {
                 output.deps.unite(&other.deps);
             }
@@ -143,7 +148,7 @@ impl<'s> Resolver<'s> {
             let mut all = left.output_deps();
             all.unite(&right.output_deps());
             outputs.iter_mut().for_each(|output| output.deps = all.clone());
-            outputs.push(Output { name: String::new(), deps: all, plain: Vec::new() });
+            outputs.push(Output { deps: all, ..Output::default() });
         }
         let mut level = Level { select: select.clone(), outputs, grouped: true, ..Level::default() };
         level.sides = vec![left, right];
@@ -184,6 +189,7 @@ impl<'s> Resolver<'s> {
                 let conjunct = self.conjunct(part, &mut level);
                 level.conditions.unite(&conjunct.deps);
                 level.effects |= conjunct.effects;
+                level.joins.push(conjunct);
             }
         }
         for node in &select.target_list {

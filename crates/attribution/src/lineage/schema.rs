@@ -31,6 +31,8 @@ pub(crate) struct Relation {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) roles: Vec<Role>,
+    /// Each value stands for one row.
+    pub(crate) is_unique: bool,
 }
 
 impl Relation {

@@ -63,7 +63,7 @@ fn schema_with(by_value: FieldSet) -> Schema {
         (20004, "shouted", &["loud", "tongue"]),
     ] {
         for (number, column) in columns.iter().enumerate() {
-            builder.push_column(oid, "crm", name, number as i16 + 1, column);
+            builder.push_column(oid, ("crm", name), number as i16 + 1, (column, *column == "lid"));
         }
     }
     builder.push_view(20003, "SELECT people.pid, people.mail FROM crm.people;");
@@ -80,7 +80,7 @@ fn schema_with(by_value: FieldSet) -> Schema {
         ("touch()", "plpgsql", "trigger", "begin new.at := now(); return new; end"),
         ("peek()", "plpgsql", "text", "begin return (select mail from people); end"),
         ("deep()", "sql", "text", "select peek()"),
-        ("of(n int)", "sql", "SETOF text", "select full_name from people where pid = n and tongue = $2"),
+        ("of(n int)", "sql", "SETOF text", "select full_name from people where pid = $1 and tongue = 'en'"),
         (
             "of(n int, t text DEFAULT 'en')",
             "sql",
@@ -258,6 +258,7 @@ fn dependent_result_asks_for_its_subjects() {
         "DELETE FROM people WHERE mail LIKE 'a%'",
         "SELECT mail IS NULL FROM people WHERE pid = 3",
         "SELECT count(*) FROM people WHERE pid = 3 AND mail IS NULL",
+        "SELECT lid, person FROM letters WHERE lid = 'x' AND letter_no LIKE 'a%'",
         "SELECT 'yes' WHERE 'J' < (SELECT full_name FROM people WHERE boss = 'x')",
     ] {
         let found = lineage(sql);

@@ -21,16 +21,27 @@ const STEPS_MAX: usize = 512;
 /// What the steps of a code stand beside.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Given {
-    // In the order in which they may refer to each other: alias, names, select.
-    bound: Vec<(Bound, SelectStmt)>,
+    // In the order in which they may refer to each other.
+    bound: Vec<Row>,
     // Arguments, for texts that are put together from them.
     constants: BTreeMap<String, Node>,
 }
 
+#[derive(Clone, Debug)]
+struct Row {
+    bound: Bound,
+    select: SelectStmt,
+    /// What it depends on is asked for anyway.
+    is_asked: bool,
+}
+
 impl Given {
     /// Adds a row by the name `alias`, with these columns.
-    pub(super) fn row(&mut self, alias: &str, columns: &[String], select: SelectStmt) {
-        self.bound.push((Bound { alias: alias.to_owned(), columns: columns.to_vec() }, select));
+    ///
+    /// * `is_asked`: what it depends on is asked for anyway.
+    pub(super) fn row(&mut self, alias: &str, columns: &[String], select: SelectStmt, is_asked: bool) {
+        let bound = Bound { alias: alias.to_owned(), columns: columns.to_vec() };
+        self.bound.push(Row { bound, select, is_asked });
     }
 }
 
@@ -90,7 +101,7 @@ impl Resolver<'_> {
                 {
                     given.constants.insert(name.clone(), value.clone());
                 }
-                given.bound.push((bound.clone(), select.clone()));
+                given.bound.push(Row { bound: bound.clone(), select: select.clone(), is_asked: true });
                 found
             }
             Step::Execute { text, using, bound } => {
@@ -103,7 +114,11 @@ impl Resolver<'_> {
                     let node = parameters::fill_in(raw.stmt.as_deref()?, using)?;
                     deps.unite(&self.run_statement(&node, code, given, level)?);
                     if let (Some(bound), Some(select)) = (bound, tree::as_select(Some(&node))) {
-                        given.bound.push((bound.clone(), select.clone()));
+                        given.bound.push(Row {
+                            bound: bound.clone(),
+                            select: select.clone(),
+                            is_asked: true,
+                        });
                     }
                 }
                 Some(deps)
@@ -145,18 +160,21 @@ impl Resolver<'_> {
         shown: Shown,
     ) -> Option<(Option<Level>, Deps)> {
         let used = names_used(&parameters::print(&tree::select_node(select.clone()))?)?;
-        let (from, known) = given.joined(&used, code)?;
+        let Beside { from, known, is_asked } = given.joined(&used, code)?;
         let mut around = tree::plain_select();
         around.from_clause = from.into_iter().collect();
         let mut level = self.select(&around);
         // What is around a call is out of the code's reach.
         let scope = level.items.iter().filter(|item| !item.hidden).map(reach).collect();
         let scopes = std::mem::replace(&mut self.scopes, vec![scope]);
-        let reached = self.reached.get();
+        let (reached, instances) = (self.reached.get(), self.instances);
         let inner = self.select(select);
         self.reached.set(reached);
         self.scopes = scopes;
-        let deps = shown.needed(&inner, self.schema.by_value());
+        let mut deps = shown.needed(&inner, self.schema.by_value());
+        if is_asked {
+            deps.0.retain(|place, _| place.instance > instances);
+        }
         if deps.is_empty() {
             return Some((None, deps));
         }
@@ -169,35 +187,44 @@ impl Resolver<'_> {
 }
 
 impl Given {
-    // Returns those that the names refer to, as one FROM clause, and the names they give.
-    fn joined(&self, used: &BTreeSet<String>, code: &Code) -> Option<(Option<Node>, BTreeSet<String>)> {
+    // Returns those that the names refer to.
+    fn joined(&self, used: &BTreeSet<String>, code: &Code) -> Option<Beside> {
         let mut used = used.clone();
         let mut wanted = Vec::new();
-        for (bound, select) in self.bound.iter().rev() {
+        for row in self.bound.iter().rev() {
+            let bound = &row.bound;
             let named = used.contains(&bound.alias) || bound.names().any(|name| used.contains(name));
             let changed =
                 code.changed.contains(&bound.alias) || bound.names().any(|name| code.changed.contains(name));
             if named && !changed {
-                used.extend(names_used(&parameters::print(&tree::select_node(select.clone()))?)?);
-                wanted.push((bound, select));
+                used.extend(names_used(&parameters::print(&tree::select_node(row.select.clone()))?)?);
+                wanted.push(row);
             }
         }
-        let mut known = BTreeSet::new();
-        let mut from: Option<Node> = None;
-        for (bound, select) in wanted.into_iter().rev() {
-            known.insert(bound.alias.clone());
-            known.extend(bound.names().map(str::to_owned));
+        let mut beside = Beside { from: None, known: BTreeSet::new(), is_asked: true };
+        for Row { bound, select, is_asked } in wanted.into_iter().rev() {
+            beside.is_asked &= is_asked;
+            beside.known.insert(bound.alias.clone());
+            beside.known.extend(bound.names().map(str::to_owned));
             let colnames = bound.columns.iter().map(|name| tree::word(name)).collect();
             let alias = Alias { aliasname: bound.alias.clone(), colnames };
             let item = tree::subselect(select.clone(), alias, true);
-            from = Some(match from {
+            beside.from = Some(match beside.from {
                 None => item,
                 // A select without a row leaves its names without a value.
                 Some(left) => tree::left_join(left, item, tree::truth()),
             });
         }
-        Some((from, known))
+        Some(beside)
     }
+}
+
+/// What a step stands beside, as one FROM clause.
+struct Beside {
+    from: Option<Node>,
+    /// The names it gives a meaning to.
+    known: BTreeSet<String>,
+    is_asked: bool,
 }
 
 // The arguments of a call as a row by the function's name.
@@ -232,7 +259,7 @@ fn arguments(code: &Code, args: &[Node]) -> Option<Given> {
         select.target_list.push(tree::target(&parameter.name, value));
     }
     let columns = code.parameters.iter().take(select.target_list.len());
-    let columns = columns.map(|parameter| parameter.name.clone()).collect();
-    given.bound.push((Bound { alias: code.name.clone(), columns }, select));
+    let columns: Vec<String> = columns.map(|parameter| parameter.name.clone()).collect();
+    given.row(&code.name, &columns, select, true);
     Some(given)
 }

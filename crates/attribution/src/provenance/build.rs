@@ -136,22 +136,22 @@ impl<'b> Builder<'b> {
     // A condition on protected columns of few people who are chosen by other means tells about each of them,
     // whether it holds or not: those people, as long as there are few.
     fn few(&self, level: &Level, keys: &[(Place, Node)], clause: &[Node]) -> Vec<SelectStmt> {
-        let kept = self.kept(level);
         let (mut asked, mut weak) = (BTreeSet::new(), BTreeSet::new());
-        for conjunct in &kept {
+        for conjunct in self.kept(level).into_iter().chain(&level.joins) {
             asked.extend(conjunct.deps.0.keys().copied());
             weak.extend(conjunct.weak.0.keys().copied());
         }
         weak.extend(level.weak.0.keys().copied());
-        let chosen: Vec<Node> = level
-            .conjuncts
-            .iter()
-            .filter(|conjunct| conjunct.deps.is_empty() && conjunct.weak.is_empty() && !conjunct.effects)
-            .map(|conjunct| conjunct.node.clone())
-            .collect();
-        if chosen.is_empty() {
+        let chooses =
+            |conjunct: &&Conjunct| conjunct.deps.is_empty() && conjunct.weak.is_empty() && !conjunct.effects;
+        let chosen: Vec<Node> =
+            level.conjuncts.iter().filter(chooses).map(|conjunct| conjunct.node.clone()).collect();
+        if chosen.is_empty() && !level.joins.iter().filter(chooses).any(|c| !joins_columns(&c.node)) {
             return Vec::new();
         }
+        let asking: Vec<&Node> =
+            level.joins.iter().filter(|c| !chooses(c)).map(|conjunct| &conjunct.node).collect();
+        let clause: Vec<Node> = clause.iter().map(|node| joined_without(node, &asking)).collect();
         let mut arms = Vec::new();
         for (place, key) in keys {
             let most = if asked.contains(place) && self.needed.contains(place) {
@@ -161,7 +161,7 @@ impl<'b> Builder<'b> {
             } else {
                 continue;
             };
-            let mut inner = key_of(*place, key, clause);
+            let mut inner = key_of(*place, key, &clause);
             inner.where_clause = tree::all_of(chosen.clone());
             inner.limit_count = Some(Box::new(tree::integer(most + 1)));
             inner.limit_option = LimitOption::Count as i32;
@@ -348,6 +348,30 @@ fn key_of(place: Place, key: &Node, clause: &[Node]) -> SelectStmt {
     ];
     select.from_clause = clause.to_vec();
     select
+}
+
+// Whether a condition does no more than join.
+fn joins_columns(node: &Node) -> bool {
+    let is_column = |side: &Option<Box<Node>>| {
+        side.as_ref().is_some_and(|side| matches!(side.node, Some(NodeEnum::ColumnRef(_))))
+    };
+    matches!(&node.node, Some(NodeEnum::AExpr(e)) if is_column(&e.lexpr) && is_column(&e.rexpr))
+}
+
+// Takes conditions out of joins.
+fn joined_without(node: &Node, asking: &[&Node]) -> Node {
+    let Some(NodeEnum::JoinExpr(join)) = node.node.as_ref().filter(|_| !asking.is_empty()) else {
+        return node.clone();
+    };
+    let mut join = join.clone();
+    for side in [&mut join.larg, &mut join.rarg].into_iter().flatten() {
+        **side = joined_without(side, asking);
+    }
+    if let Some(condition) = join.quals.take() {
+        let kept = tree::conjuncts(&condition).into_iter().filter(|part| !asking.contains(part)).cloned();
+        join.quals = tree::all_of(kept.collect()).or_else(|| Some(Box::new(tree::truth())));
+    }
+    tree::node(NodeEnum::JoinExpr(join))
 }
 
 // Kind and key of what a sub-select asked.

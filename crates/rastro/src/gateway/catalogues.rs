@@ -364,13 +364,8 @@ async fn read_schema(
     let mut schema = Schema::build(catalogue);
     let wanted = Schema::relations_wanted(catalogue);
     for row in transaction.query(LINEAGE_COLUMNS_SQL, &[&wanted]).await? {
-        schema.push_column(
-            row.try_get(0)?,
-            row.try_get(1)?,
-            row.try_get(2)?,
-            row.try_get(3)?,
-            row.try_get(4)?,
-        );
+        let name: (&str, &str) = (row.try_get(1)?, row.try_get(2)?);
+        schema.push_column(row.try_get(0)?, name, row.try_get(3)?, (row.try_get(4)?, row.try_get(5)?));
     }
     for row in transaction.query(LINEAGE_VIEWS_SQL, &[&wanted]).await? {
         schema.push_view(row.try_get(0)?, row.try_get(1)?);

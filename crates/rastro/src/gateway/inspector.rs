@@ -387,7 +387,7 @@ impl Inspector for SessionInspector {
             Sight::Unseen if end == RowsEnd::Failed && execution.failure_tells => self.count_unseen(),
             // What runs code or stages rows unseen counts as one row.
             Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.told => {
-                if execution.text.as_ref().is_some_and(|text| !text.only_reads()) {
+                if execution.text.as_ref().is_some_and(|text| !text.only_reads() || text.copies()) {
                     self.count_unseen();
                 }
             }

@@ -62,7 +62,13 @@ impl<'a> SchemaBuilder<'a> {
     }
 
     /// Adds a row of [`super::LINEAGE_COLUMNS_SQL`].
-    pub fn push_column(&mut self, oid: u32, schema: &str, name: &str, attnum: i16, column: &str) {
+    pub fn push_column(
+        &mut self,
+        oid: u32,
+        (schema, name): (&str, &str),
+        attnum: i16,
+        (column, is_unique): (&str, bool),
+    ) {
         let roles = self.catalogue.roles(oid).map(|roles| roles.of(attnum).collect()).unwrap_or_default();
         let relation = self.relations.entry(oid).or_insert_with(|| Relation {
             schema: schema.to_owned(),
@@ -70,7 +76,7 @@ impl<'a> SchemaBuilder<'a> {
             columns: Vec::new(),
             query: None,
         });
-        relation.columns.push(Column { name: column.to_owned(), roles });
+        relation.columns.push(Column { name: column.to_owned(), roles, is_unique });
     }
 
     /// Adds a row of [`super::LINEAGE_VIEWS_SQL`].
@@ -129,7 +135,7 @@ impl<'a> SchemaBuilder<'a> {
         for name in &reading.functions {
             self.routines.entry(name.clone()).or_default().reads = true;
         }
-        let (codes, unread) = self.read_bodies(&reading.functions);
+        let (codes, unread) = self.read_bodies(&reading);
         let (mut operators, mut types, mut views) = (HashMap::new(), HashMap::new(), Vec::new());
         let mut changes: HashMap<String, Vec<Change>> = HashMap::new();
         for (carrier, _) in self.carriers.iter().zip(&reading.carriers).filter(|(_, reads)| **reads) {
@@ -189,6 +195,8 @@ impl<'a> SchemaBuilder<'a> {
         let reading = self.routines.iter().filter(|(_, routine)| routine.reads);
         let mut functions: HashSet<String> = reading.map(|(name, _)| name.clone()).collect();
         let mut carriers = vec![false; self.carriers.len()];
+        let views = self.relations.values().filter(|relation| relation.query.is_some());
+        let views: HashSet<&str> = views.map(|relation| relation.name.as_str()).collect();
         let mut grown = true;
         while grown {
             let used = self.carriers.iter().zip(&carriers).filter(|(_, reads)| **reads);
@@ -204,9 +212,12 @@ impl<'a> SchemaBuilder<'a> {
             }
             for (carrier, reads) in self.carriers.iter().zip(&mut carriers).filter(|(_, reads)| !**reads) {
                 *reads = readers.are_in(&carrier.source) || calls.are_in(&carrier.source);
-                // A protected relation changes under everybody's hands: its name says nothing here.
-                *reads &= !matches!(carrier.kind.as_str(), "rule" | "trigger")
-                    || carrier.reads_beside_itself(&readers, &calls);
+                if matches!(carrier.kind.as_str(), "rule" | "trigger") {
+                    // A protected table changes under everybody's hands: its name says nothing here. Who makes
+                    // a view of it that does something else gets at its rows.
+                    *reads = carrier.reads_beside_itself(&readers, &calls)
+                        || views.contains(carrier.name.as_str());
+                }
                 grown |= *reads;
             }
         }
@@ -215,7 +226,13 @@ impl<'a> SchemaBuilder<'a> {
 
     fn read_bodies(&self, functions: &HashSet<String>) -> (HashMap<String, Vec<Arc<Code>>>, HashSet<String>) {
         let (mut codes, mut unread) = (HashMap::<String, Vec<Arc<Code>>>::new(), HashSet::new());
-        for body in self.bodies.iter().filter(|body| functions.contains(&body.name)) {
+        let set_off = |body: &Body| {
+            let used = self.carriers.iter().zip(&reading.carriers).filter(|(_, reads)| **reads);
+            used.filter(|(carrier, _)| carrier.kind == "trigger")
+                .any(|(carrier, _)| words::has_word(&carrier.source, &body.name))
+        };
+        let wanted = |body: &&Body| reading.functions.contains(&body.name) || set_off(body);
+        for body in self.bodies.iter().filter(wanted) {
             match body.is_readable.then(|| read_routine(&body.source)).flatten() {
                 Some(code) => codes.entry(body.name.clone()).or_default().push(Arc::new(code)),
                 None => drop(unread.insert(body.name.clone())),
@@ -267,7 +284,11 @@ impl<'a> SchemaBuilder<'a> {
         };
         let targets: Vec<String> = columns.iter().map(target).collect();
         let query = format!("SELECT {} FROM pg_catalog.pg_stats s{joins}", targets.join(", "));
-        let columns = columns.into_iter().map(|name| Column { name: name.to_owned(), roles: Vec::new() });
+        let columns = columns.into_iter().map(|name| Column {
+            name: name.to_owned(),
+            roles: Vec::new(),
+            is_unique: false,
+        });
         let (schema, name) = (found.schema.clone(), found.name.clone());
         Some(Relation { schema, name, columns: columns.collect(), query: Some(query) })
     }
@@ -294,7 +315,11 @@ impl Carrier {
     }
 
     fn as_view(&self) -> Relation {
-        let columns = self.columns.iter().map(|name| Column { name: name.clone(), roles: Vec::new() });
+        let columns = self.columns.iter().map(|name| Column {
+            name: name.clone(),
+            roles: Vec::new(),
+            is_unique: false,
+        });
         Relation {
             schema: self.schema.clone(),
             name: self.name.clone(),

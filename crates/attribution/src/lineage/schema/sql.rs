@@ -1,9 +1,11 @@
 //! What a [`super::Schema`] is read with; with an empty `search_path`, so that names come qualified.
 
 /// Selects the columns of the relations `$1` oid[] ([`super::Schema::relations_wanted`]) and of `pg_stats`.
-/// Columns: `oid` oid, `schema` text, `name` text, `attnum` smallint, `column` text.
+/// Columns: `oid` oid, `schema` text, `name` text, `attnum` smallint, `column` text, `unique` boolean.
 pub const LINEAGE_COLUMNS_SQL: &str = "\
-SELECT c.oid, n.nspname::text, c.relname::text, a.attnum, a.attname::text \
+SELECT c.oid, n.nspname::text, c.relname::text, a.attnum, a.attname::text, EXISTS (\
+SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indnkeyatts = 1 \
+AND i.indkey[0] = a.attnum AND i.indpred IS NULL) \
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
 WHERE (c.oid = ANY ($1::oid[]) OR c.oid = 'pg_catalog.pg_stats'::pg_catalog.regclass) \
