@@ -74,15 +74,19 @@ impl Lineage {
 /// Reads a text of one or more statements. Never fails: what cannot be parsed is opaque.
 ///
 /// * `prepared`: gives the text of the PREPARE that made a statement, by name.
-pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<String>) -> Lineage {
+pub fn analyse(sql: &str, schema: &Schema, prepared: &(dyn Fn(&str) -> Option<String> + Sync)) -> Lineage {
     if !schema.concerns(sql) {
         return Lineage::default();
     }
-    let opaque = Lineage::opaque();
     if sql.len() > TEXT_BYTES_MAX {
-        return opaque;
+        return Lineage::opaque();
     }
-    let Some(parsed) = parse(sql) else { return opaque };
+    // A short text may call code that is nested deep.
+    on_deep_stack(|| Some(analyse_here(sql, schema, prepared))).unwrap_or_else(Lineage::opaque)
+}
+
+fn analyse_here(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<String>) -> Lineage {
+    let Ok(parsed) = pg_query::parse(sql, 0) else { return Lineage::opaque() };
     let mut questions = Vec::new();
     let mut lineage = Lineage::default();
     for raw in &parsed.protobuf.stmts {
@@ -116,14 +120,14 @@ pub fn prepared_names(sql: &str) -> Vec<String> {
 }
 
 fn parse(sql: &str) -> Option<pg_query::ParseResult> {
-    on_deep_stack(sql.len(), || pg_query::parse(sql, 0).ok())
+    if sql.len() <= SHALLOW_BYTES_MAX {
+        return pg_query::parse(sql, 0).ok();
+    }
+    on_deep_stack(|| pg_query::parse(sql, 0).ok())
 }
 
-// Runs the parser on a text of `bytes`, with as much stack as it may need.
-fn on_deep_stack<T: Send>(bytes: usize, read: impl FnOnce() -> Option<T> + Send) -> Option<T> {
-    if bytes <= SHALLOW_BYTES_MAX {
-        return read();
-    }
+// Runs something on a stack that is deep enough for the longest text.
+fn on_deep_stack<T: Send>(read: impl FnOnce() -> Option<T> + Send) -> Option<T> {
     std::thread::scope(|scope| {
         let deep = std::thread::Builder::new().name("parse".into()).stack_size(STACK_BYTES);
         deep.spawn_scoped(scope, read).ok()?.join().ok().flatten()

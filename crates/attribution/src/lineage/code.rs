@@ -13,7 +13,7 @@ use pg_query::protobuf::{Node, SelectStmt, TypeName};
 
 pub(super) use block::read_block;
 pub(super) use constant::fold;
-pub(super) use routine::{read_expression, read_routine, read_rule};
+pub(super) use routine::{dollar_quote, read_expression, read_routine, read_rule};
 
 /// The body of a function, block, rule or trigger.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use pg_query::protobuf::{
 };
 use rastro_model::FieldSet;
 
-use super::code::{Code, read_block};
+use super::code::{Code, dollar_quote, read_block};
 use super::cover::{self, Reading};
 use super::level::{Deps, Level};
 use super::schema::{Event, Found, Schema};
@@ -260,10 +260,7 @@ fn option<'b>(block: &'b DoStmt, name: &str) -> Option<&'b str> {
 
 // Of a block in another language than PL/pgSQL nothing can be read.
 fn block_text(language: &str, body: &str) -> String {
-    let mut quote = "$rastro$".to_owned();
-    while body.contains(&quote) {
-        quote.insert(1, '_');
-    }
+    let quote = dollar_quote(body);
     format!("DO LANGUAGE {language} {quote}{body}{quote}")
 }
 

@@ -263,6 +263,7 @@ fn dependent_result_asks_for_its_subjects() {
     ] {
         let found = lineage(sql);
         assert!(found.query.is_some() && !found.opaque, "{sql}\n{found:?}");
+        pg_query::parse(&found.query.unwrap().sql, 0).unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AConst, AExpr, AExprKind, Alias, Boolean, ColumnRef, FuncCall, Integer, JoinExpr, JoinType,
+    AConst, AExpr, AExprKind, Alias, Boolean, CoercionForm, ColumnRef, FuncCall, Integer, JoinExpr, JoinType,
     JsonAggConstructor, JsonValueExpr, Node, RangeSubselect, ResTarget, SelectStmt, String as Word, SubLink,
     SubLinkType, TypeCast, TypeName, WindowDef, a_const,
 };
@@ -203,6 +203,7 @@ pub(crate) fn count_over_all() -> Node {
     let call = FuncCall {
         funcname: vec![word("pg_catalog"), word("count")],
         agg_star: true,
+        funcformat: CoercionForm::CoerceExplicitCall as i32,
         over: Some(Box::new(WindowDef { frame_options: FRAME_OPTIONS_DEFAULT, ..WindowDef::default() })),
         ..FuncCall::default()
     };

@@ -62,6 +62,13 @@ fn few_people_whom_other_conditions_choose_are_asked_for_whatever_the_answer() {
 }
 
 #[test]
+fn condition_of_a_join_is_left_out_for_few() {
+    let sql = "SELECT v.s FROM (VALUES ('a')) v(s) JOIN people p ON left(p.mail, 1) = v.s WHERE p.boss = 'x'";
+    let query = analyse(sql, &schema(), &|_| None).query.unwrap();
+    assert!(query.sql.contains("JOIN people p ON true WHERE p.boss = 'x' LIMIT 101"), "{}", query.sql);
+}
+
+#[test]
 fn called_function_is_asked_beside_its_arguments() {
     check(
         "SELECT spell(o.person) FROM orders o WHERE o.open",

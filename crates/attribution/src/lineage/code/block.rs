@@ -45,7 +45,7 @@ pub(in crate::lineage) fn read_block(sql: &str) -> Option<Code> {
 
 /// Reads the body of the one function or block in a text into `code`: its steps and its variables.
 pub(super) fn read_into(sql: &str, reading: &Reading<'_>, code: &mut Code) -> Option<()> {
-    let tree = on_deep_stack(sql.len(), || pg_query::parse_plpgsql(sql).ok())?;
+    let tree = on_deep_stack(|| pg_query::parse_plpgsql(sql).ok())?;
     let function = tree.get(0)?.get("PLpgSQL_function")?;
     let mut block = Block {
         reading,

@@ -38,7 +38,14 @@ pub(in crate::lineage) fn read_routine(definition: &str) -> Option<Code> {
         }
         "plpgsql" => {
             let parameters = code.parameters.clone();
-            read_into(definition, &Reading { numbered: &numbered, parameters: &parameters }, &mut code)?;
+            let reading = Reading { numbered: &numbered, parameters: &parameters };
+            let returns =
+                create.return_type.as_ref().map(|name| tree::words(&name.names)).unwrap_or_default();
+            if returns.last() == Some(&"trigger") {
+                read_into(&as_ordinary(&option(create, "as")?), &reading, &mut code)?;
+            } else {
+                read_into(definition, &reading, &mut code)?;
+            }
         }
         _ => return None,
     }
@@ -63,6 +70,25 @@ pub(in crate::lineage) fn read_expression(text: &str) -> Option<Code> {
     let parsed = parse(&format!("SELECT {text}"))?;
     let node = parsed.protobuf.stmts.into_iter().next()?.stmt?;
     Some(Code { steps: vec![Step::Run(*node)], ..Code::default() })
+}
+
+// The parser does not print what it makes of a trigger's variables; as parameters it does.
+fn as_ordinary(body: &str) -> String {
+    let quote = dollar_quote(body);
+    format!(
+        "CREATE FUNCTION f(new record, old record, tg_name text, tg_when text, tg_level text, tg_op text, tg_relid oid, \
+         tg_relname text, tg_table_name text, tg_table_schema text, tg_nargs int, tg_argv text[]) RETURNS record \
+         LANGUAGE plpgsql AS {quote}{body}{quote}"
+    )
+}
+
+/// Returns quotes that a body does not hold.
+pub(in crate::lineage) fn dollar_quote(body: &str) -> String {
+    let mut quote = "$rastro$".to_owned();
+    while body.contains(&quote) {
+        quote.insert(1, '_');
+    }
+    quote
 }
 
 fn read_parameters(create: &CreateFunctionStmt, code: &mut Code) {

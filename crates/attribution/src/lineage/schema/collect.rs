@@ -1,7 +1,6 @@
 //! Collects a [`Schema`] from what the guarded server's catalogue says.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use pg_query::NodeEnum;
@@ -224,7 +223,8 @@ impl<'a> SchemaBuilder<'a> {
         Readers { functions, carriers }
     }
 
-    fn read_bodies(&self, functions: &HashSet<String>) -> (HashMap<String, Vec<Arc<Code>>>, HashSet<String>) {
+    // Those of functions that read, and of triggers.
+    fn read_bodies(&self, reading: &Readers) -> (HashMap<String, Vec<Arc<Code>>>, HashSet<String>) {
         let (mut codes, mut unread) = (HashMap::<String, Vec<Arc<Code>>>::new(), HashSet::new());
         let set_off = |body: &Body| {
             let used = self.carriers.iter().zip(&reading.carriers).filter(|(_, reads)| **reads);
@@ -247,43 +247,39 @@ impl<'a> SchemaBuilder<'a> {
             relation.name == STATISTICS && relation.columns.iter().all(|column| column.roles.is_empty())
         })?;
         let columns: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
-        let (mut joins, mut shown) = (String::new(), Vec::new());
-        let mut number = 0;
+        let mut values = Vec::new();
         let mut relations: Vec<&Relation> = self.relations.values().filter(|r| r.has_keys()).collect();
         relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         for relation in relations {
-            let fields = relation
-                .columns
-                .iter()
-                .filter(|column| column.roles.iter().any(|role| matches!(role, Role::Field { .. })));
-            for column in fields {
-                number += 1;
+            let is_field = |role: &Role| matches!(role, Role::Field { .. });
+            for column in relation.columns.iter().filter(|column| column.roles.iter().any(is_field)) {
                 let (schema, name) = (literal(&relation.schema), literal(&relation.name));
                 let (ident, of) = (quoted(&column.name), literal(&column.name));
                 let from = format!("{}.{}", quoted(&relation.schema), quoted(&relation.name));
-                write!(
-                    joins,
-                    " LEFT JOIN LATERAL (SELECT b.{ident} AS v FROM {from} b WHERE s.schemaname = {schema} AND \
-                     s.tablename = {name} AND s.attname = {of} AND b.{ident}::text = ANY \
-                     (s.most_common_vals::text::text[] || s.histogram_bounds::text::text[])) v{number} ON true"
-                )
-                .ok()?;
-                shown.push(format!("v{number}.v IS NULL"));
+                values.push(format!(
+                    "(SELECT max(b.{ident}::text) FROM {from} b WHERE s.schemaname = {schema} AND s.tablename = {name} \
+                     AND s.attname = {of} AND b.{ident}::text = ANY \
+                     (s.most_common_vals::text::text[] || s.histogram_bounds::text::text[]))"
+                ));
             }
         }
-        if shown.is_empty() {
+        if values.is_empty() {
             return None;
         }
         let target = |name: &&str| {
             if STATISTICS_VALUES.contains(name) {
                 // Depends on the values, and is what it is.
-                format!("CASE WHEN {} THEN s.{name} ELSE s.{name} END AS {name}", shown.join(" AND "))
+                format!("CASE WHEN (v.shown || NULL) IS NULL THEN s.{name} ELSE s.{name} END AS {name}")
             } else {
                 format!("s.{name}")
             }
         };
         let targets: Vec<String> = columns.iter().map(target).collect();
-        let query = format!("SELECT {} FROM pg_catalog.pg_stats s{joins}", targets.join(", "));
+        let query = format!(
+            "SELECT {} FROM pg_catalog.pg_stats s, LATERAL (SELECT ARRAY[{}] AS shown) v",
+            targets.join(", "),
+            values.join(", ")
+        );
         let columns = columns.into_iter().map(|name| Column {
             name: name.to_owned(),
             roles: Vec::new(),
