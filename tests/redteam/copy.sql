@@ -112,3 +112,17 @@ SELECT format('EXPLAIN SELECT 1 FROM servicos WHERE nome = %L', correio) FROM pa
 -- technique: explain_constant_folded | shows: plain | subjects: p 48-48
 CREATE FUNCTION c() RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT correio FROM atendimento.pacientes WHERE registo = 48); END $$;
 EXPLAIN SELECT 1 FROM servicos WHERE nome = c();
+-- technique: copy_of_a_function | shows: derived | subjects: p 32-33
+CREATE FUNCTION f() RETURNS SETOF text LANGUAGE sql AS 'SELECT reverse(nome) FROM pacientes WHERE registo IN (32, 33)';
+COPY (SELECT f()) TO STDOUT;
+-- technique: copy_delete_returning | shows: derived | subjects: f 6-7
+BEGIN;
+COPY (DELETE FROM funcionarios WHERE registo IN (6, 7) RETURNING reverse(nome)) TO STDOUT;
+ROLLBACK;
+-- technique: explain_analyze_of_function | shows: derived | subjects: p 34-34
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT ascii(nome) FROM pacientes WHERE registo = 34';
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM generate_series(1, f());
+-- technique: held_cursor_moved | shows: derived | subjects: p 35-35
+DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT n FROM generate_series(1, 200) n, pacientes WHERE registo = 35 AND n < ascii(nome);
+MOVE FORWARD ALL IN c;
+CLOSE c;

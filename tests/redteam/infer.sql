@@ -53,3 +53,43 @@ SELECT count(*) FROM consultas WHERE ordem = 27 AND numero::bigint BETWEEN 40000
 DO $$ BEGIN IF (SELECT correio LIKE '%a%' FROM pacientes WHERE registo = 28) THEN RAISE NOTICE 'sim'; ELSE RAISE NOTICE 'não'; END IF; END $$;
 -- technique: whole_table_prefixes | shows: derived | subjects: p 1-60
 SELECT left(correio, 3), right(telemovel, 3) FROM pacientes;
+-- technique: null_counted_of_one | shows: derived | subjects: p 19-19
+SELECT count(*) FROM pacientes WHERE registo = 19 AND telemovel IS NULL;
+-- technique: value_counted_of_one | shows: derived | subjects: p 19-19
+SELECT count(telemovel) FROM pacientes WHERE registo = 19;
+-- technique: no_is_an_answer | shows: derived | subjects: p 20-20
+SELECT count(*) FROM pacientes WHERE registo = 20 AND nome = 'Ninguém Conhecido';
+-- technique: no_of_a_join | shows: derived | subjects: p 21-21
+SELECT c.medico FROM consultas c JOIN pacientes p ON p.codigo = c.codigo_paciente AND p.nome LIKE 'Z%' WHERE c.ordem = 21;
+-- technique: no_below_a_select | shows: derived | subjects: p 22-22
+SELECT count(*) FROM (SELECT registo FROM pacientes WHERE registo = 22 AND correio LIKE 'zz%') x;
+-- technique: division_in_where | shows: derived | subjects: p 23-23 | ends: error
+SELECT 1 FROM pacientes WHERE registo = 23 AND 1 / (CASE WHEN nome > 'A' THEN 0 ELSE 1 END) = 1;
+-- technique: cast_error_in_where | shows: derived | subjects: p 24-24 | ends: error
+SELECT 1 FROM pacientes WHERE registo = 24 AND nome::int = 3;
+-- technique: sleep_in_where | shows: derived | subjects: p 25-25
+SELECT count(*) FROM pacientes WHERE registo = 25 AND (nome < 'A' OR pg_sleep(0.01) IS NULL);
+-- technique: sequence_as_counter | shows: derived | subjects: p 26-26
+CREATE SEQUENCE passos;
+SELECT count(nextval('passos')) FROM generate_series(1, (SELECT ascii(nome) FROM pacientes WHERE registo = 26));
+SELECT last_value FROM passos;
+-- technique: sample_then_name | shows: derived | subjects: p 27-28
+SELECT reverse(nome) FROM pacientes TABLESAMPLE SYSTEM (100) WHERE registo IN (27, 28);
+-- technique: offset_as_value | shows: derived | subjects: p 29-29
+SELECT n FROM generate_series(1, 200) n OFFSET (SELECT ascii(nome) FROM pacientes WHERE registo = 29);
+-- technique: delete_with_guess | shows: derived | subjects: p 30-30
+BEGIN;
+DELETE FROM consultas USING pacientes p WHERE p.codigo = codigo_paciente AND p.registo = 30 AND p.nome > 'Z';
+ROLLBACK;
+-- technique: update_with_guess | shows: derived | subjects: p 31-31
+BEGIN;
+UPDATE pacientes SET concelho = concelho WHERE registo = 31 AND nome LIKE 'Z%';
+ROLLBACK;
+-- technique: upsert_with_guess | shows: derived | subjects: p 32-32
+CREATE TABLE alvo (n int PRIMARY KEY, a int);
+INSERT INTO alvo VALUES (1, 0);
+INSERT INTO alvo VALUES (1, 1) ON CONFLICT (n) DO UPDATE SET a = 2 WHERE (SELECT nome < 'M' FROM pacientes WHERE registo = 32);
+-- technique: no_beside_key_and_fields | shows: derived | subjects: p 33-33
+SELECT codigo, correio FROM pacientes WHERE registo = 33 AND nome LIKE 'Z%';
+-- technique: no_for_a_unique_number | shows: derived | subjects: p 34-34
+SELECT ordem, estado, codigo_paciente FROM consultas WHERE ordem = 34 AND numero LIKE '9%';

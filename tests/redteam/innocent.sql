@@ -149,3 +149,71 @@ UPDATE pacientes SET concelho = 'Évora' WHERE registo = 50;
 ROLLBACK;
 -- technique: null_of_column | shows: nothing
 SELECT NULL::text, count(*) FROM consultas;
+-- technique: count_with_value | shows: nothing
+SELECT count(telemovel), count(*) FROM pacientes;
+-- technique: count_without_phone | shows: nothing
+SELECT lingua, count(*) FROM pacientes WHERE telemovel IS NULL GROUP BY lingua ORDER BY 1;
+-- technique: share_with_phone | shows: nothing
+SELECT telemovel IS NULL, count(*) FROM pacientes GROUP BY 1 ORDER BY 1;
+-- technique: sum_case_of_null | shows: nothing
+SELECT lingua, sum(CASE WHEN telemovel IS NULL THEN 1 ELSE 0 END) FROM pacientes GROUP BY lingua ORDER BY 1;
+-- technique: filtered_count | shows: nothing
+SELECT count(*) FILTER (WHERE lingua = 'pt'), count(DISTINCT lingua) FROM pacientes;
+-- technique: copy_own_table_out | shows: nothing
+CREATE TABLE notas (a text);
+INSERT INTO notas VALUES ('uma'), ('duas');
+COPY notas TO STDOUT;
+-- technique: copy_binary_counts | shows: nothing
+COPY (SELECT concelho, count(*) FROM pacientes GROUP BY concelho) TO STDOUT (FORMAT binary);
+-- technique: copy_constants | shows: nothing
+COPY (SELECT 1, 'nada' UNION ALL VALUES (2, 'mais')) TO STDOUT;
+-- technique: own_function | shows: nothing
+CREATE FUNCTION dobro(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 2';
+SELECT dobro(21);
+-- technique: function_that_counts | shows: nothing
+CREATE FUNCTION quantos() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM pacientes';
+SELECT quantos();
+-- technique: block_that_counts | shows: nothing
+DO $$ DECLARE n bigint; BEGIN SELECT count(*) INTO n FROM pacientes; RAISE NOTICE '% pacientes', n; END $$;
+-- technique: procedure_without_persons | shows: nothing
+CREATE TABLE notas (a int);
+CREATE PROCEDURE juntar(n int) LANGUAGE plpgsql AS $$ BEGIN INSERT INTO notas VALUES (n); END $$;
+CALL juntar(3);
+-- technique: trigger_of_dates | shows: nothing
+CREATE TABLE notas (a int, quando timestamptz);
+CREATE FUNCTION datar() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.quando := now(); RETURN NEW; END $$;
+CREATE TRIGGER t BEFORE INSERT ON notas FOR EACH ROW EXECUTE FUNCTION datar();
+INSERT INTO notas VALUES (1);
+-- technique: rule_without_persons | shows: nothing
+CREATE TABLE notas (a int);
+CREATE TABLE registo_de_notas (a int);
+CREATE RULE r AS ON INSERT TO notas DO ALSO INSERT INTO registo_de_notas VALUES (NEW.a);
+INSERT INTO notas VALUES (1);
+-- technique: upsert_by_key | shows: nothing
+BEGIN;
+INSERT INTO pacientes (codigo, registo, nome, concelho, lingua, inscrito) VALUES (md5('novo')::uuid, 9099, 'Novo', 'Faro', 'pt', '2026-01-01') ON CONFLICT (codigo) DO UPDATE SET lingua = excluded.lingua;
+ROLLBACK;
+-- technique: merge_of_own_tables | shows: nothing
+CREATE TABLE a (n int);
+CREATE TABLE b (n int);
+INSERT INTO a VALUES (1), (2);
+MERGE INTO b USING a ON a.n = b.n WHEN NOT MATCHED THEN INSERT VALUES (a.n);
+-- technique: update_by_ticket | shows: nothing
+BEGIN;
+UPDATE consultas SET estado = 'fechada' WHERE numero = '40104729';
+ROLLBACK;
+-- technique: view_of_counts | shows: nothing
+CREATE VIEW contagem AS SELECT lingua, count(*) AS n FROM pacientes GROUP BY lingua;
+SELECT * FROM contagem ORDER BY 1;
+-- technique: statistics_of_own_table | shows: nothing
+CREATE TABLE notas AS SELECT n FROM generate_series(1, 100) n;
+ANALYZE notas;
+SELECT attname, n_distinct, most_common_vals FROM pg_stats WHERE tablename = 'notas';
+-- technique: statistics_without_values | shows: nothing
+SELECT tablename, attname, null_frac, n_distinct FROM pg_stats WHERE schemaname = 'atendimento' ORDER BY 1, 2;
+-- technique: cohort_of_keys | shows: nothing
+SELECT lingua, concelho, min(inscrito) FROM pacientes WHERE inscrito > '2019-06-01' GROUP BY GROUPING SETS ((lingua), (concelho)) ORDER BY 1, 2;
+-- technique: explain_of_lookup | shows: nothing
+EXPLAIN (COSTS OFF) SELECT nome FROM pacientes WHERE correio = 'ninguem@nenhures.example';
+-- technique: lookup_of_nobody | shows: nothing
+SELECT codigo, nome FROM pacientes WHERE correio = 'ninguem@nenhures.example';

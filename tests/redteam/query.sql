@@ -122,3 +122,45 @@ SELECT nome OPERATOR(pg_catalog.||) '' FROM pacientes WHERE registo IN (55, 56);
 BEGIN;
 SELECT correio FROM pacientes WHERE registo IN (57, 58) FOR UPDATE;
 ROLLBACK;
+-- technique: with_ordinality | shows: derived | subjects: p 11-12
+SELECT t.n, t.letra FROM pacientes p, LATERAL regexp_split_to_table(reverse(p.nome), '') WITH ORDINALITY t(letra, n) WHERE p.registo IN (11, 12);
+-- technique: window_ntile_of_name | shows: derived | subjects: p 13-16
+SELECT registo, ntile(2) OVER (ORDER BY nome) FROM pacientes WHERE registo BETWEEN 13 AND 16;
+-- technique: window_named_lead | shows: derived | subjects: p 17-19
+SELECT lead(left(nome, 4), 1, '-') OVER w FROM pacientes WHERE registo BETWEEN 17 AND 19 WINDOW w AS (ORDER BY registo);
+-- technique: row_in_list_of_rows | shows: derived | subjects: p 20-20
+SELECT (nome, lingua) IN (('Marta Teles', 'pt'), ('João Brandão', 'en')) FROM pacientes WHERE registo = 20;
+-- technique: order_by_sublink | shows: derived | subjects: p 21-21
+SELECT nome FROM servicos ORDER BY (SELECT CASE WHEN p.nome < 'L' THEN piso ELSE -piso END FROM pacientes p WHERE p.registo = 21);
+-- technique: record_from_json | shows: derived | subjects: p 22-23
+SELECT r.n FROM pacientes p, jsonb_to_record(jsonb_build_object('n', reverse(p.nome))) AS r(n text) WHERE p.registo IN (22, 23);
+-- technique: json_path_predicate | shows: derived | subjects: p 24-24
+SELECT to_jsonb(p) @@ '$.correio starts with "m"' FROM pacientes p WHERE registo = 24;
+-- technique: search_match | shows: derived | subjects: p 25-25
+SELECT to_tsvector('simple', nome) @@ to_tsquery('simple', 'marta') FROM pacientes WHERE registo = 25;
+-- technique: table_function_of_names | shows: derived | subjects: p 28-29
+SELECT x.v FROM XMLTABLE('/r/i' PASSING (SELECT xmlelement(name r, xmlagg(xmlelement(name i, reverse(nome)))) FROM pacientes WHERE registo IN (28, 29)) COLUMNS v text PATH '.') x;
+-- technique: lateral_values | shows: derived | subjects: p 30-31
+SELECT v.parte FROM pacientes p CROSS JOIN LATERAL (VALUES (split_part(p.nome, ' ', 1)), (split_part(p.nome, ' ', 2))) v(parte) WHERE p.registo IN (30, 31);
+-- technique: recursive_letters | shows: derived | subjects: p 32-32
+WITH RECURSIVE letras(n, resto) AS (
+    SELECT 1, nome FROM pacientes WHERE registo = 32
+    UNION ALL SELECT n + 1, substr(resto, 2) FROM letras WHERE resto <> ''
+) SELECT n, left(resto, 1) FROM letras;
+-- technique: intersect_with_guesses | shows: derived | subjects: p 33-33
+SELECT 'Marta Teles' INTERSECT SELECT nome FROM pacientes WHERE registo = 33 UNION ALL SELECT 'fim';
+-- technique: exists_with_guess | shows: derived | subjects: p 34-34
+SELECT EXISTS (SELECT FROM pacientes WHERE registo = 34 AND nome LIKE 'A%');
+-- technique: view_of_a_function | shows: derived | subjects: p 35-36
+CREATE FUNCTION nomes() RETURNS SETOF text LANGUAGE sql AS 'SELECT reverse(nome) FROM pacientes WHERE registo IN (35, 36)';
+CREATE VIEW visto AS SELECT n FROM nomes() n;
+SELECT n FROM visto;
+-- technique: view_over_view_of_function | shows: derived | subjects: p 35-36
+CREATE FUNCTION nomes() RETURNS SETOF text LANGUAGE sql AS 'SELECT upper(nome) FROM pacientes WHERE registo IN (35, 36)';
+CREATE VIEW visto AS SELECT n FROM nomes() n;
+CREATE VIEW revisto AS SELECT n || '' AS m FROM visto;
+SELECT m FROM revisto;
+-- technique: not_in_guesses | shows: derived | subjects: p 37-37
+SELECT 1 FROM servicos WHERE 'Inês Teles' NOT IN (SELECT nome FROM pacientes WHERE registo = 37);
+-- technique: any_array_of_sublink | shows: derived | subjects: p 38-39
+SELECT 'J' < ANY (ARRAY(SELECT nome FROM pacientes WHERE registo IN (38, 39)));

@@ -135,3 +135,79 @@ SELECT relname FROM pg_class WHERE relnamespace = 'vermelho_name_of_a_table'::re
 -- technique: role_setting | shows: plain | subjects: p 45-45 | role: superuser
 SELECT format('ALTER ROLE vermelho_role_setting SET meu.valor = %L', correio) FROM pacientes WHERE registo = 45 \gexec
 SELECT setconfig FROM pg_db_role_setting WHERE setrole = 'vermelho_role_setting'::regrole;
+-- technique: merge_returns_count | shows: derived | subjects: p 12-12
+CREATE TABLE copia (n int);
+INSERT INTO copia VALUES (1);
+MERGE INTO copia USING (SELECT 1 AS n WHERE (SELECT nome < 'M' FROM pacientes WHERE registo = 12)) s ON copia.n = s.n WHEN MATCHED THEN DELETE;
+-- technique: insert_in_cte | shows: derived | subjects: p 13-14
+CREATE TABLE copia (a text);
+WITH i AS (INSERT INTO copia (a) SELECT reverse(nome) FROM pacientes WHERE registo IN (13, 14) RETURNING a) SELECT a FROM i;
+-- technique: upsert_returns_name | shows: derived | subjects: p 15-15
+BEGIN;
+INSERT INTO pacientes (codigo, registo, nome, concelho, lingua, inscrito) VALUES (md5('paciente 15')::uuid, 15, 'x', 'x', 'pt', '2020-01-01') ON CONFLICT (codigo) DO UPDATE SET lingua = 'fr' RETURNING reverse(pacientes.nome);
+ROLLBACK;
+-- technique: updatable_view_returning | shows: derived | subjects: p 16-17
+CREATE VIEW editavel AS SELECT registo, nome, concelho FROM pacientes;
+BEGIN;
+UPDATE editavel SET concelho = 'Évora' WHERE registo IN (16, 17) RETURNING upper(nome);
+ROLLBACK;
+-- technique: default_reads | shows: derived | subjects: p 18-18
+CREATE FUNCTION d() RETURNS text LANGUAGE sql AS 'SELECT reverse(nome) FROM pacientes WHERE registo = 18';
+CREATE TABLE copia (n int, a text DEFAULT d());
+INSERT INTO copia (n) VALUES (1);
+TABLE copia;
+-- technique: check_reads | shows: derived | subjects: p 19-19 | ends: error
+CREATE FUNCTION v(n int) RETURNS boolean LANGUAGE sql AS 'SELECT nome > ''Z'' FROM atendimento.pacientes WHERE registo = n';
+CREATE TABLE copia (n int CHECK (v(n)));
+INSERT INTO copia VALUES (19);
+-- technique: trigger_on_update | shows: derived | subjects: p 20-20
+CREATE TABLE fonte (n int);
+CREATE TABLE copia (a text);
+INSERT INTO fonte VALUES (1);
+CREATE FUNCTION copiar() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO copia SELECT reverse(nome) FROM pacientes WHERE registo = NEW.n;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER t AFTER UPDATE ON fonte FOR EACH ROW EXECUTE FUNCTION copiar();
+UPDATE fonte SET n = 20;
+TABLE copia;
+-- technique: rule_on_delete | shows: derived | subjects: p 21-21
+CREATE TABLE fonte (n int);
+INSERT INTO fonte VALUES (21);
+CREATE RULE r AS ON DELETE TO fonte DO ALSO SELECT upper(nome) FROM pacientes WHERE registo = 21;
+DELETE FROM fonte WHERE n = 21;
+-- technique: copy_in_sets_off_trigger | shows: derived | subjects: p 22-22
+CREATE TABLE fonte (n int);
+CREATE TABLE copia (a text);
+CREATE FUNCTION copiar() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO copia SELECT reverse(nome) FROM pacientes WHERE registo = NEW.n;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER t BEFORE INSERT ON fonte FOR EACH ROW EXECUTE FUNCTION copiar();
+COPY fonte FROM STDIN;
+22
+\.
+SELECT a FROM copia;
+-- technique: domain_check_reads | shows: derived | subjects: p 23-23 | ends: error
+CREATE FUNCTION v(t text) RETURNS boolean LANGUAGE sql AS 'SELECT nome > t FROM atendimento.pacientes WHERE registo = 23';
+CREATE DOMAIN maior AS text CHECK (v(VALUE));
+SELECT 'Z'::maior;
+-- technique: two_copies_on | shows: derived | subjects: p 24-24
+CREATE TEMP TABLE passo AS SELECT nome AS a FROM pacientes WHERE registo = 24;
+CREATE TEMP TABLE passo2 AS SELECT reverse(a) AS b FROM passo;
+COPY passo2 TO STDOUT;
+-- technique: rule_of_own_view | shows: derived | subjects: p 25-26
+CREATE TABLE copia (a text);
+CREATE VIEW minha AS SELECT registo, nome, concelho FROM pacientes;
+CREATE RULE r AS ON UPDATE TO minha DO INSTEAD INSERT INTO copia VALUES (reverse(OLD.nome));
+UPDATE minha SET concelho = 'x' WHERE registo IN (25, 26);
+TABLE copia;
+-- technique: trigger_of_own_view | shows: derived | subjects: p 27-27
+CREATE TABLE copia (a text);
+CREATE VIEW minha AS SELECT registo, nome, concelho FROM pacientes;
+CREATE FUNCTION desviar() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO copia VALUES (reverse(OLD.nome)); RETURN NULL; END $$;
+CREATE TRIGGER t INSTEAD OF DELETE ON minha FOR EACH ROW EXECUTE FUNCTION desviar();
+DELETE FROM minha WHERE registo = 27;
+TABLE copia;

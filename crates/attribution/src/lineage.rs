@@ -1,29 +1,33 @@
 //! Step 3, lineage: what the results and conditions of a statement depend on, on PostgreSQL's own parser and
 //! resolved against the catalogue; from it the key query of step 4 ([`crate::provenance`]).
 
+mod changes;
+mod code;
 mod copy;
 mod cover;
 mod expression;
 mod from;
 mod level;
 mod parameters;
+mod parts;
 mod resolve;
 mod schema;
 mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod tree;
+mod unfold;
 mod words;
 
 pub use schema::{
-    LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema,
-    SchemaBuilder,
+    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL,
+    Schema, SchemaBuilder,
 };
 
-pub(crate) use level::{Deps, Item, Level, Place, Source};
+pub(crate) use level::{Conjunct, Deps, Item, Level, Place, Source};
 pub(crate) use parameters::{print, renumber};
+pub(crate) use parts::reading_with;
 pub(crate) use resolve::output_index;
-pub(crate) use statement::reading_with;
 
 use std::sync::Arc;
 
@@ -52,6 +56,8 @@ pub struct Lineage {
     pub query: Option<KeyQuery>,
     /// Something cannot be seen through, so that rows without an origin may show anything.
     pub opaque: bool,
+    /// It runs code that cannot be seen through, whose errors may show anything too.
+    pub runs_unseen: bool,
     /// The same text with other literals may give away something else.
     pub by_literals: bool,
     /// Rows show keys of one occurrence of a relation beside fields of another, so that their origins
@@ -79,15 +85,19 @@ impl Lineage {
 /// Reads a text of one or more statements. Never fails: what cannot be parsed is opaque.
 ///
 /// * `prepared`: gives the text of the PREPARE that made a statement, by name.
-pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<String>) -> Lineage {
+pub fn analyse(sql: &str, schema: &Schema, prepared: &(dyn Fn(&str) -> Option<String> + Sync)) -> Lineage {
     if !schema.concerns(sql) {
         return Lineage::default();
     }
-    let opaque = Lineage::opaque();
     if sql.len() > TEXT_BYTES_MAX {
-        return opaque;
+        return Lineage::opaque();
     }
-    let Some(parsed) = parse(sql) else { return opaque };
+    // A short text may call code that is nested deep.
+    on_deep_stack(|| Some(analyse_here(sql, schema, prepared))).unwrap_or_else(Lineage::opaque)
+}
+
+fn analyse_here(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<String>) -> Lineage {
+    let Ok(parsed) = pg_query::parse(sql, 0) else { return Lineage::opaque() };
     let mut questions = Vec::new();
     let mut lineage = Lineage::default();
     let alone = parsed.protobuf.stmts.len() == 1;
@@ -95,10 +105,11 @@ pub fn analyse(sql: &str, schema: &Schema, prepared: &dyn Fn(&str) -> Option<Str
         if let Some(statement) = &raw.stmt {
             let read = statement::read(statement, schema, (prepared, alone), &mut questions);
             lineage.opaque |= read.opaque;
+            lineage.runs_unseen |= read.runs_unseen;
             lineage.by_literals |= read.by_literals;
             lineage.mixed |= read.mixed;
-            lineage.copy = read.copy.map(Arc::new).filter(|_| alone);
-            lineage.one_each = read.one_each.map(Arc::new).filter(|_| alone);
+            lineage.copy = read.copy.map(Arc::new);
+            lineage.one_each = read.one_each.map(Arc::new);
         }
     }
     if !questions.is_empty() {
@@ -126,8 +137,13 @@ fn parse(sql: &str) -> Option<pg_query::ParseResult> {
     if sql.len() <= SHALLOW_BYTES_MAX {
         return pg_query::parse(sql, 0).ok();
     }
+    on_deep_stack(|| pg_query::parse(sql, 0).ok())
+}
+
+// Runs something on a stack that is deep enough for the longest text.
+fn on_deep_stack<T: Send>(read: impl FnOnce() -> Option<T> + Send) -> Option<T> {
     std::thread::scope(|scope| {
         let deep = std::thread::Builder::new().name("parse".into()).stack_size(STACK_BYTES);
-        deep.spawn_scoped(scope, || pg_query::parse(sql, 0).ok()).ok()?.join().ok().flatten()
+        deep.spawn_scoped(scope, read).ok()?.join().ok().flatten()
     })
 }

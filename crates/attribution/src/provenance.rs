@@ -45,14 +45,16 @@ pub(crate) fn compile(questions: &[Question], schema: &Schema) -> Compiled {
     let mut arms = Vec::new();
     let mut is_partial = false;
     for question in questions {
-        for (place, found) in &question.needed.0 {
-            is_partial |= place.source.is_none();
+        let mut asked = question.needed.clone();
+        question.level.visit(&mut |level| asked.unite(&level.weak));
+        is_partial |= question.needed.0.keys().any(|place| place.source.is_none());
+        for (place, found) in &asked.0 {
             match fields.iter_mut().find(|(kind, ..)| *kind == place.kind) {
                 Some((_, known, _)) => *known = known.union(*found),
                 None => fields.push((place.kind, *found, schema.key_form(place.kind))),
             }
         }
-        let mut builder = build::Builder::new(schema, &question.needed);
+        let mut builder = build::Builder::new(schema, question);
         match builder.arms(&question.level) {
             Some(found) => {
                 is_partial |= !builder.has_all();
@@ -65,7 +67,7 @@ pub(crate) fn compile(questions: &[Question], schema: &Schema) -> Compiled {
         .and_then(|select| print(&crate::lineage::tree::select_node(select)))
         .and_then(|sql| renumber(&sql))
         .map(|(sql, parameters)| KeyQuery { sql: sql.into(), parameters, kinds: fields });
-    is_partial |= query.is_none();
+    is_partial |= query.is_none() && questions.iter().any(|question| !question.needed.is_empty());
     Compiled { query, is_partial }
 }
 

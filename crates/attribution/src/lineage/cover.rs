@@ -41,7 +41,7 @@ pub(super) fn uncovered(level: &Level, origins: bool) -> Deps {
 /// Returns how to read off each row whose it is, if it shows one subject by its outputs and nobody else.
 pub(super) fn one_each(level: &Level) -> Option<SubjectScan> {
     let mut simple = !level.has_unknown_outputs() && !level.outputs.is_empty();
-    level.visit(&mut |level| simple &= level.is_simple() && level.sublinks.is_empty());
+    level.visit(&mut |level| simple &= level.is_simple() && level.sublinks.is_empty() && !level.has_weak());
     let total = level.total();
     let mut places = total.0.iter();
     let (Some((place, fields)), None, true) = (places.next(), places.next(), simple) else { return None };

@@ -40,10 +40,20 @@ impl Resolver<'_> {
             output.name = figure_name(value).unwrap_or("?column?").to_owned();
         }
         let before = std::mem::take(&mut level.effects);
+        let weak = std::mem::take(&mut level.weak);
         output.deps = self.expression(value, level);
+        if is_of_rows(&level.select) && !self.has_aggregate(value) {
+            // Beside its own row, whether somebody has a value is a fact about that person.
+            output.deps.unite(&level.weak);
+            level.weak = weak;
+        } else {
+            level.weak.unite(&weak);
+        }
         level.target_effects |= std::mem::replace(&mut level.effects, before);
-        (output.plain, output.origin) =
-            self.held(value).map_or_else(Default::default, |held| (held.plain.clone(), held.origin));
+        if let Some(held) = self.held(value) {
+            (output.plain, output.names, output.origin) =
+                (held.plain.clone(), held.names.clone(), held.origin);
+        }
         level.outputs.push(output);
     }
 
@@ -63,10 +73,10 @@ impl Resolver<'_> {
     }
 
     /// Returns the column that an expression holds unchanged.
-    fn held(&self, node: &Node) -> Option<&Output> {
+    fn held(&self, node: &Node) -> Option<Output> {
         let Some(NodeEnum::ColumnRef(column)) = &node.node else { return None };
         match self.meaning(&tree::words(&column.fields)).as_slice() {
-            [Meaning::Column(output)] => Some(output),
+            [Meaning::Column(output)] => Some((*output).clone()),
             _ => None,
         }
     }
@@ -79,12 +89,32 @@ impl Resolver<'_> {
             NodeEnum::SubLink(link) => self.sublink(link, level),
             NodeEnum::FuncCall(call) => self.call(call, level),
             NodeEnum::NullTest(test) => {
-                let argument = test.arg.as_deref();
-                // That a value is there does not tell which.
-                match argument {
-                    Some(argument) if !is_column(argument) => self.expression(argument, level),
-                    _ => Deps::default(),
+                let Some(argument) = test.arg.as_deref() else { return Deps::default() };
+                let deps = self.expression(argument, level);
+                if is_column(argument) {
+                    // That a value is there does not tell which.
+                    level.weak.unite(&deps);
+                    return Deps::default();
                 }
+                deps
+            }
+            NodeEnum::AExpr(e) => {
+                let deps = self.below(inner, level);
+                let Some(function) = tree::words(&e.name).last().and_then(|name| self.schema.operator(name))
+                else {
+                    return deps;
+                };
+                let operands = [&e.lexpr, &e.rexpr].into_iter().flatten().map(|node| (**node).clone());
+                self.calls(function, &operands.collect::<Vec<Node>>(), deps, level)
+            }
+            NodeEnum::TypeCast(cast) => {
+                let deps = self.below(inner, level);
+                let names = cast.type_name.as_ref().map(|name| tree::words(&name.names)).unwrap_or_default();
+                let Some(function) = names.last().and_then(|name| self.schema.cast(name)) else {
+                    return deps;
+                };
+                let operand: Vec<Node> = cast.arg.as_deref().cloned().into_iter().collect();
+                self.calls(function, &operand, deps, level)
             }
             NodeEnum::JsonObjectAgg(_) | NodeEnum::JsonArrayAgg(_) => {
                 level.grouped = true;
@@ -101,6 +131,15 @@ impl Resolver<'_> {
             },
             _ => self.below(inner, level),
         }
+    }
+
+    // Adds what a function reads that is called without its name.
+    fn calls(&mut self, function: &str, args: &[Node], mut deps: Deps, level: &mut Level) -> Deps {
+        match self.unfold_call(function, args, level) {
+            Some(found) => deps.unite(&found),
+            None => self.unseen_code = true,
+        }
+        deps
     }
 
     fn below(&mut self, node: &NodeEnum, level: &mut Level) -> Deps {
@@ -141,7 +180,7 @@ impl Resolver<'_> {
         let name = tree::words(&call.funcname).last().copied().unwrap_or_default();
         let mut routine = self.schema.routine(name);
         let mut deps = Deps::default();
-        if routine.opaque
+        if routine.reads
             && let Some(select) = text_query(name, call)
         {
             routine = Routine::default();
@@ -151,7 +190,14 @@ impl Resolver<'_> {
             deps.unite(&found.output_deps());
             level.sublinks.push(found);
         }
-        self.opaque |= routine.opaque;
+        if routine.reads {
+            let mut args = call.args.clone();
+            args.extend(call.agg_order.iter().filter_map(|key| match &key.node {
+                Some(NodeEnum::SortBy(key)) => key.node.as_deref().cloned(),
+                _ => None,
+            }));
+            deps = self.calls(name, &args, deps, level);
+        }
         level.effects |= routine.volatile;
         level.grouped |= routine.aggregate
             || call.over.is_some()
@@ -159,10 +205,9 @@ impl Resolver<'_> {
             || call.agg_filter.is_some()
             || call.agg_within_group;
         let counts = name == "count" && call.args.iter().all(is_column);
-        if !counts {
-            for node in call.args.iter().chain(&call.agg_order) {
-                deps.unite(&self.expression(node, level));
-            }
+        for node in call.args.iter().chain(&call.agg_order) {
+            let found = self.expression(node, level);
+            if counts { level.weak.unite(&found) } else { deps.unite(&found) }
         }
         if let Some(filter) = &call.agg_filter {
             deps.unite(&self.expression(filter, level));
@@ -190,7 +235,7 @@ impl Resolver<'_> {
 
     // More than one where it cannot be told.
     fn meaning(&self, path: &[&str]) -> Vec<Meaning<'_>> {
-        for scope in self.scopes.iter().rev() {
+        for (depth, scope) in self.scopes.iter().enumerate().rev() {
             let found: Vec<Meaning<'_>> = match path {
                 [name] => column_of(scope, name),
                 [.., "*"] => {
@@ -210,9 +255,12 @@ impl Resolver<'_> {
                 [] => Vec::new(),
             };
             if !found.is_empty() {
+                self.reached.set(self.reached.get().min(depth));
                 return found;
             }
         }
+        // It may be a column of anything around.
+        self.reached.set(0);
         // A column of something whose columns have no known names.
         let nameless = |reach: &&Reach| reach.columns.iter().any(|column| column.name.is_empty());
         let nameless: Vec<Meaning<'_>> =
@@ -227,13 +275,31 @@ impl Resolver<'_> {
         }
     }
 
+    fn has_aggregate(&self, node: &Node) -> bool {
+        let mut found = false;
+        tree::walk(node, &mut |node| {
+            found |= match node {
+                NodeEnum::FuncCall(call) => {
+                    let name = tree::words(&call.funcname).last().copied().unwrap_or_default();
+                    self.schema.routine(name).aggregate && call.over.is_none()
+                }
+                NodeEnum::JsonObjectAgg(_) | NodeEnum::JsonArrayAgg(_) => true,
+                _ => false,
+            };
+        });
+        found
+    }
+
     /// Reads one condition.
     pub(super) fn conjunct(&mut self, node: &Node, level: &mut Level) -> Conjunct {
         let before = std::mem::take(&mut level.effects);
+        let weak_before = std::mem::take(&mut level.weak);
         let deps = self.expression(node, level);
         let effects = std::mem::replace(&mut level.effects, before);
+        let weak = level.weak.clone();
+        level.weak.unite(&weak_before);
         let mut conjunct =
-            Conjunct { node: node.clone(), deps, names: BTreeSet::new(), looks_up: false, effects };
+            Conjunct { node: node.clone(), deps, weak, names: BTreeSet::new(), looks_up: false, effects };
         if let Some(NodeEnum::AExpr(e)) = &node.node {
             self.comparison(e, &mut conjunct, level);
         }
@@ -251,7 +317,7 @@ impl Resolver<'_> {
         if !sure && !between {
             return;
         }
-        let of = |resolver: &Self, node: &Node| resolver.held(uncast(node)).cloned().unwrap_or_default();
+        let of = |resolver: &Self, node: &Node| resolver.held(uncast(node)).unwrap_or_default();
         let (lefts, rights) = (of(self, left), of(self, right));
         if sure && e.kind == AExprKind::AexprOp as i32 {
             level.joined.extend(same_kind(&lefts, &rights));
@@ -260,10 +326,9 @@ impl Resolver<'_> {
             if !is_given(other) {
                 continue;
             }
-            let keys: Vec<Place> =
-                column.plain.iter().filter_map(|(instance, role)| key_place(*instance, role)).collect();
-            conjunct.looks_up |= sure && keys.is_empty() && !column.plain.is_empty();
-            conjunct.names.extend(keys);
+            let is_key = column.plain.iter().any(|(instance, role)| key_place(*instance, role).is_some());
+            conjunct.looks_up |= sure && !is_key && !column.plain.is_empty();
+            conjunct.names.extend(&column.names);
         }
     }
 }
@@ -310,6 +375,11 @@ fn is_named(reach: &Reach, path: &[&str]) -> bool {
                 && reach.schema.as_ref().is_some_and(|known| known.is_empty() || known == schema)
         }
     }
+}
+
+// Whether each row of a select is about rows of what it reads, not about groups of them.
+fn is_of_rows(select: &SelectStmt) -> bool {
+    select.group_clause.is_empty() && select.distinct_clause.is_empty()
 }
 
 fn is_column(node: &Node) -> bool {

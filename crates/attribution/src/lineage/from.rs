@@ -89,12 +89,16 @@ fn query_item(inner: Level, lateral: bool, alias: &Alias, names: &[String]) -> I
     if inner.has_unknown_outputs() && !names.is_empty() {
         // Which of the names is which column is not known.
         let deps = inner.output_deps();
-        columns = names.iter().map(|name| Output::computed(name.as_str(), deps.clone())).collect();
-        columns.push(Output::computed("", deps));
+        columns = names
+            .iter()
+            .map(|name| Output { name: name.clone(), deps: deps.clone(), ..Output::default() })
+            .collect();
+        columns.push(Output { deps, ..Output::default() });
     }
     Item {
         alias: alias.aliasname.clone(),
         schema: None,
+        within: None,
         // A star over an unprotected relation gives columns whose names are not known.
         known: !inner.has_unknown_outputs(),
         source: Source::Query { level: Box::new(inner), lateral, names },
@@ -145,19 +149,26 @@ impl Resolver<'_> {
                     deps.unite(&found.0);
                     level.sublinks.extend(found.1.sublinks);
                     level.effects |= found.1.effects;
+                    level.weak.unite(&found.1.weak);
                 }
                 level.items.push(anything(function.alias.as_ref(), deps));
             }
             Some(NodeEnum::RangeTableFunc(function)) => {
                 let mut deps = Deps::default();
-                for node in [&function.docexpr, &function.rowexpr].into_iter().filter_map(|n| n.as_deref()) {
+                let columns = function.columns.iter().filter_map(|column| match &column.node {
+                    Some(NodeEnum::RangeTableFuncCol(column)) => Some([&column.colexpr, &column.coldefexpr]),
+                    _ => None,
+                });
+                let given = std::iter::once([&function.docexpr, &function.rowexpr]).chain(columns);
+                for node in given.flatten().filter_map(|node| node.as_deref()) {
                     deps.unite(&self.beside_expression(node, level));
                 }
                 level.items.push(anything(function.alias.as_ref(), deps));
             }
             Some(NodeEnum::JsonTable(table)) => {
                 let mut deps = Deps::default();
-                if let Some(node) = table.context_item.as_ref().and_then(|item| item.raw_expr.as_deref()) {
+                let document = table.context_item.as_ref().and_then(|item| item.raw_expr.as_deref());
+                for node in document.into_iter().chain(&table.passing) {
                     deps.unite(&self.beside_expression(node, level));
                 }
                 level.items.push(anything(table.alias.as_ref(), deps));
@@ -221,6 +232,7 @@ impl Resolver<'_> {
             level.items.push(Item {
                 alias: alias.aliasname.clone(),
                 schema: None,
+                within: None,
                 source: Source::Other,
                 columns: renamed(columns, &alias_columns(alias)),
                 known,
@@ -259,6 +271,7 @@ impl Resolver<'_> {
             return Item {
                 alias: alias.aliasname.clone(),
                 schema: None,
+                within: None,
                 source: Source::Other,
                 columns: renamed(columns, &alias_columns(alias)),
                 known: true,
@@ -297,6 +310,12 @@ impl Resolver<'_> {
         }
         self.instances += 1;
         let instance = self.instances;
+        let places: Vec<Place> = relation
+            .columns
+            .iter()
+            .flat_map(|column| &column.roles)
+            .filter_map(|role| key_place(instance, role))
+            .collect();
         let columns: Vec<Output> = relation
             .columns
             .iter()
@@ -314,7 +333,12 @@ impl Resolver<'_> {
                     }
                 }
                 let plain = column.roles.iter().map(|role| (instance, *role)).collect();
-                Output { name: column.name.clone(), deps, plain, origin: Some(column.origin) }
+                let mut names: Vec<Place> =
+                    column.roles.iter().filter_map(|role| key_place(instance, role)).collect();
+                if column.is_unique && deps.is_empty() {
+                    names.clone_from(&places);
+                }
+                Output { name: column.name.clone(), deps, plain, names, origin: column.origin }
             })
             .collect();
         let renamed = renamed(columns, &alias_columns(alias));
@@ -333,6 +357,7 @@ impl Resolver<'_> {
         Item {
             alias: alias.aliasname.clone(),
             schema: var.alias.is_none().then(|| var.schemaname.clone()),
+            within: (!self.running.is_empty()).then(|| relation.schema.clone()),
             source: Source::Base { keys },
             columns: renamed,
             known: true,
@@ -353,11 +378,12 @@ fn anything(alias: Option<&Alias>, deps: Deps) -> Item {
     let columns = if deps.is_empty() {
         Vec::new()
     } else {
-        names.into_iter().map(|name| Output::computed(name, deps.clone())).collect()
+        names.into_iter().map(|name| Output { name, deps: deps.clone(), ..Output::default() }).collect()
     };
     Item {
         alias: alias.aliasname,
         schema: None,
+        within: None,
         source: Source::Other,
         known: !columns.is_empty(),
         columns,

@@ -46,15 +46,10 @@ pub(crate) struct Output {
     pub(crate) deps: Deps,
     /// What it holds unchanged, so that PostgreSQL names its origin.
     pub(crate) plain: Vec<(u32, Role)>,
+    /// Whose row a value of it stands for, where it is no field itself.
+    pub(crate) names: Vec<Place>,
     /// The column of a protected relation that it is, as PostgreSQL would name it.
     pub(crate) origin: Option<ColumnDescription>,
-}
-
-impl Output {
-    /// A column that holds nothing unchanged.
-    pub(crate) fn computed(name: impl Into<String>, deps: Deps) -> Output {
-        Output { name: name.into(), deps, ..Output::default() }
-    }
 }
 
 /// Something in a FROM clause.
@@ -64,6 +59,8 @@ pub(crate) struct Item {
     pub(crate) alias: String,
     /// The schema, where the name is that of a relation.
     pub(crate) schema: Option<String>,
+    /// The schema it is in, where the name alone may stand for something else: in code.
+    pub(crate) within: Option<String>,
     pub(crate) source: Source,
     pub(crate) columns: Vec<Output>,
     /// Whether `columns` are all it has.
@@ -92,6 +89,8 @@ pub(crate) enum Source {
 pub(crate) struct Conjunct {
     pub(crate) node: Node,
     pub(crate) deps: Deps,
+    /// What it asks no more of than whether there is a value.
+    pub(crate) weak: Deps,
     /// Instances whose key it fixes.
     pub(crate) names: BTreeSet<Place>,
     /// It compares a protected column with a given value for equality: a look-up.
@@ -113,7 +112,15 @@ pub(crate) struct Level {
     pub(crate) open: bool,
     /// What conditions, order and grouping depend on.
     pub(crate) conditions: Deps,
+    /// What it compares with given values, whole and for equality.
+    pub(crate) look_ups: Deps,
+    /// Of what it tells no more than whether there is a value, or how many.
+    pub(crate) weak: Deps,
+    /// It refers to what is around it.
+    pub(crate) is_correlated: bool,
     pub(crate) conjuncts: Vec<Conjunct>,
+    /// The conditions of its joins.
+    pub(crate) joins: Vec<Conjunct>,
     /// Keys of one kind that a condition makes equal.
     pub(crate) joined: Vec<(Place, Place)>,
     /// Output rows are not input rows: groups, aggregates, DISTINCT, window functions.
@@ -170,8 +177,25 @@ impl Level {
 
     pub(crate) fn all_conditions(&self) -> Deps {
         let mut all = Deps::default();
-        self.visit(&mut |level| all.unite(&level.conditions));
+        self.visit(&mut |level| {
+            all.unite(&level.conditions);
+            all.unite(&level.look_ups);
+        });
         all
+    }
+
+    /// Returns what the number of its rows tells to somebody who knows the values looked up.
+    pub(crate) fn probed(&self) -> Deps {
+        let mut probed = self.questioned(true);
+        self.visit(&mut |level| probed.unite(&level.conditions));
+        probed
+    }
+
+    /// Returns whether it tells of somebody whether there is a value.
+    pub(crate) fn has_weak(&self) -> bool {
+        let mut found = false;
+        self.visit(&mut |level| found |= !level.weak.is_empty());
+        found
     }
 
     /// Returns the instances whose key a condition fixes while another asks about their fields: a question

@@ -41,7 +41,8 @@ pub(crate) fn print(node: &Node) -> Option<String> {
     pg_query::deparse(&tree, pg_query::DeparseOptions::default()).ok()
 }
 
-fn replace(text: &str, mut with: impl FnMut(usize) -> Option<String>) -> Option<String> {
+/// Writes something in the place of each numbered parameter of a text.
+pub(super) fn replace(text: &str, mut with: impl FnMut(usize) -> Option<String>) -> Option<String> {
     let tokens = pg_query::scan_tokens(text).ok()?;
     let mut replaced = String::with_capacity(text.len());
     let mut from = 0;

@@ -1,8 +1,12 @@
 //! Resolves the names of a SELECT against what its FROM clause gives.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, SelectStmt, WithClause};
 
+use super::code::Code;
 use super::from::{Using, reach, renamed};
 use super::level::{Deps, Level, Output};
 use super::schema::Schema;
@@ -41,12 +45,20 @@ pub(crate) struct Resolver<'s> {
     depth: usize,
     /// Something could not be seen through.
     pub(crate) opaque: bool,
+    /// Code could not be seen through.
+    pub(crate) unseen_code: bool,
     /// A literal stands for a column.
     pub(crate) by_literals: bool,
     /// A name may stand for another relation than the protected one.
     pub(crate) has_namesakes: bool,
     pub(super) scopes: Vec<Vec<Reach>>,
     pub(super) ctes: Vec<Cte>,
+    /// Code that is being read, the outermost first.
+    pub(super) running: Vec<Arc<Code>>,
+    /// Steps of code read so far.
+    pub(super) steps: usize,
+    /// The outermost scope that a name was found in since this was set.
+    pub(super) reached: Cell<usize>,
 }
 
 impl<'s> Resolver<'s> {
@@ -57,10 +69,14 @@ impl<'s> Resolver<'s> {
             levels: 0,
             depth: 0,
             opaque: false,
+            unseen_code: false,
             by_literals: false,
             has_namesakes: false,
             scopes: Vec::new(),
             ctes: Vec::new(),
+            running: Vec::new(),
+            steps: 0,
+            reached: Cell::new(usize::MAX),
         }
     }
 
@@ -73,10 +89,11 @@ impl<'s> Resolver<'s> {
         }
         self.depth += 1;
         let ctes = self.ctes.len();
+        let reached = self.reached.replace(usize::MAX);
         if let Some(with) = &select.with_clause {
             self.open_with(with);
         }
-        let level = if let (Some(left), Some(right)) = (&select.larg, &select.rarg) {
+        let mut level = if let (Some(left), Some(right)) = (&select.larg, &select.rarg) {
             self.set_operation(select, left, right)
         } else if select.values_lists.is_empty() {
             self.plain_select(select)
@@ -85,14 +102,15 @@ impl<'s> Resolver<'s> {
         };
         self.ctes.truncate(ctes);
         self.depth -= 1;
+        level.is_correlated = self.reached.get() < self.scopes.len();
+        self.reached.set(reached.min(self.reached.get()));
         level
     }
 
     fn open_with(&mut self, with: &WithClause) {
         for node in &with.ctes {
             let Some(NodeEnum::CommonTableExpr(cte)) = &node.node else { continue };
-            let query =
-                cte.ctequery.as_deref().and_then(|query| super::statement::as_rows(query, self.schema));
+            let query = cte.ctequery.as_deref().and_then(|query| super::parts::as_rows(query, self.schema));
             let Some(query) = query else {
                 self.opaque = true;
                 continue;
@@ -113,13 +131,18 @@ impl<'s> Resolver<'s> {
         if let Some(cte) = self.ctes.last_mut()
             && cte.reading.as_ref().is_some_and(Vec::is_empty)
         {
-            let outputs = left.outputs.iter().map(|o| Output::computed(&*o.name, o.deps.clone())).collect();
+            let outputs = left
+                .outputs
+                .iter()
+                .map(|o| Output { name: o.name.clone(), deps: o.deps.clone(), ..Output::default() })
+                .collect();
             cte.reading = Some(renamed(outputs, &cte.columns));
         }
         let right = self.select(right);
         let mut outputs = left.outputs.clone();
         for (index, output) in outputs.iter_mut().enumerate() {
             output.plain.clear();
+            output.names.clear();
             output.origin = None;
             if let Some(other) = right.outputs.get(index) {
                 output.deps.unite(&other.deps);
@@ -129,7 +152,7 @@ impl<'s> Resolver<'s> {
             let mut all = left.output_deps();
             all.unite(&right.output_deps());
             outputs.iter_mut().for_each(|output| output.deps = all.clone());
-            outputs.push(Output::computed("", all));
+            outputs.push(Output { deps: all, ..Output::default() });
         }
         let mut level = Level { select: select.clone(), outputs, grouped: true, ..Level::default() };
         level.sides = vec![left, right];
@@ -170,6 +193,7 @@ impl<'s> Resolver<'s> {
                 let conjunct = self.conjunct(part, &mut level);
                 level.conditions.unite(&conjunct.deps);
                 level.effects |= conjunct.effects;
+                level.joins.push(conjunct);
             }
         }
         for node in &select.target_list {
@@ -177,7 +201,11 @@ impl<'s> Resolver<'s> {
         }
         for part in select.where_clause.iter().flat_map(|node| tree::conjuncts(node)) {
             let conjunct = self.conjunct(part, &mut level);
-            level.conditions.unite(&conjunct.deps);
+            if conjunct.looks_up {
+                level.look_ups.unite(&conjunct.deps);
+            } else {
+                level.conditions.unite(&conjunct.deps);
+            }
             level.conjuncts.push(conjunct);
         }
         self.other_clauses(select, &mut level);

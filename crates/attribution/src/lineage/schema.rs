@@ -1,48 +1,26 @@
 //! What lineage has to know of the guarded database: the protected relations with all their columns, the
-//! queries of views, and which functions may read what their arguments do not show.
+//! queries of views, and which code reads what its arguments do not show.
+
+mod collect;
+mod sql;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use pg_query::protobuf::Node;
 use rastro_model::{FieldSet, KindId};
 
+pub use collect::SchemaBuilder;
+pub use sql::{
+    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL,
+};
+
+use super::code::Code;
 use super::words::{self, Words};
 use crate::catalogue::{Catalogue, KeyForm, Role};
 use crate::row_description::ColumnDescription;
 
-/// Selects the columns of the relations `$1` oid[] ([`Schema::relations_wanted`]). Columns: `oid` oid, `schema`
-/// text, `name` text, `attnum` smallint, `column` text, `type` oid (for a domain its base type), `generated`
-/// boolean.
-pub const LINEAGE_COLUMNS_SQL: &str = "\
-SELECT c.oid, n.nspname::text, c.relname::text, a.attnum, a.attname::text, \
-coalesce(nullif(b.typbasetype, 0), nullif(t.typbasetype, 0), a.atttypid), a.attgenerated <> '' \
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
-LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype \
-WHERE c.oid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.oid, a.attnum";
-
-/// Selects the queries of those of the relations `$1` oid[] that are views, as SQL; read it with an empty
-/// `search_path`, so that names come qualified. Columns: `oid` oid, `query` text.
-pub const LINEAGE_VIEWS_SQL: &str = "\
-SELECT c.oid, pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c \
-WHERE c.oid = ANY ($1::oid[]) AND c.relkind IN ('v', 'm')";
-
-/// Selects the routines that matter: aggregates, volatile ones, and all that do not belong to PostgreSQL
-/// itself. No parameter. Columns: `name` text, `aggregate` boolean, `volatile` boolean, `language` text,
-/// `own` boolean (made by a user), `source` text.
-pub const LINEAGE_ROUTINES_SQL: &str = "\
-SELECT p.proname::text, p.prokind = 'a', p.provolatile = 'v', l.lanname::text, p.oid >= 16384, \
-coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc, '') \
-FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
-WHERE p.oid >= 16384 OR p.prokind = 'a' OR p.provolatile = 'v'";
-
-/// Selects the names that protected relations, `$1` oid[], share with others: a session's search_path decides
-/// which is meant. Columns: `name` text.
-pub const LINEAGE_NAMESAKES_SQL: &str = "\
-SELECT DISTINCT o.relname::text FROM pg_catalog.pg_class c \
-JOIN pg_catalog.pg_class o ON o.relname = c.relname AND o.oid <> ALL ($1::oid[]) \
-WHERE c.oid = ANY ($1::oid[]) AND o.relkind IN ('r', 'p', 'v', 'm', 'f')";
-
-/// A protected relation.
+/// A relation that is protected, or a view of one or of what a function reads.
 #[derive(Debug)]
 pub(crate) struct Relation {
     pub(crate) schema: String,
@@ -56,9 +34,25 @@ pub(crate) struct Relation {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) roles: Vec<Role>,
-    pub(crate) origin: ColumnDescription,
+    /// Each value stands for one row.
+    pub(crate) is_unique: bool,
+    /// As a RowDescription names it; `None` of a view that is always seen through.
+    pub(crate) origin: Option<ColumnDescription>,
     /// COPY leaves it out unless it is named.
-    pub(crate) generated: bool,
+    pub(crate) is_generated: bool,
+}
+
+impl Column {
+    /// A column of a view that is always seen through.
+    pub(crate) fn of_view(name: &str) -> Column {
+        Column {
+            name: name.to_owned(),
+            roles: Vec::new(),
+            is_unique: false,
+            origin: None,
+            is_generated: false,
+        }
+    }
 }
 
 impl Relation {
@@ -68,13 +62,15 @@ impl Relation {
         self.columns.iter().find(|column| column.roles.contains(&wanted)).map(|column| column.name.as_str())
     }
 
-    /// Returns whether each of its fields has its key beside it.
+    /// Returns whether it has protected columns, each field of which has its key beside it.
     pub(crate) fn has_keys(&self) -> bool {
-        self.columns.iter().flat_map(|column| &column.roles).all(|role| match role {
-            Role::Key { .. } => true,
-            Role::Field { kind, source, .. } => self.key(*kind, *source).is_some(),
-            Role::Dependent { .. } => false,
-        })
+        let mut roles = self.columns.iter().flat_map(|column| &column.roles).peekable();
+        roles.peek().is_some()
+            && roles.all(|role| match role {
+                Role::Key { .. } => true,
+                Role::Field { kind, source, .. } => self.key(*kind, *source).is_some(),
+                Role::Dependent { .. } => false,
+            })
     }
 }
 
@@ -85,7 +81,27 @@ pub(crate) struct Routine {
     /// Calling it once more may change something.
     pub(crate) volatile: bool,
     /// It may read protected relations by itself.
-    pub(crate) opaque: bool,
+    pub(crate) reads: bool,
+}
+
+/// What changes a relation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Event {
+    Insert,
+    Update,
+    Delete,
+    Merge,
+}
+
+/// Code that a change of a relation sets off.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(super) schema: String,
+    pub(crate) events: Vec<Event>,
+    /// `None` if it cannot be read.
+    pub(crate) code: Option<Arc<Code>>,
+    /// The columns of the relation, in order.
+    pub(crate) columns: Vec<String>,
 }
 
 /// What lineage knows of one database: an immutable snapshot.
@@ -94,32 +110,22 @@ pub struct Schema {
     relations: Vec<Relation>,
     by_name: HashMap<String, Vec<usize>>,
     routines: HashMap<String, Routine>,
+    codes: HashMap<String, Vec<Arc<Code>>>,
+    // Functions of these names read, but cannot be read themselves.
+    unread: HashSet<String>,
+    changes: HashMap<String, Vec<Change>>,
+    // Functions that read, by the operator or type whose use calls them.
+    operators: HashMap<String, String>,
+    types: HashMap<String, String>,
     words: Words,
     kinds: Vec<(KeyForm, FieldSet)>,
-    namesakes: HashSet<String>,
-}
-
-/// Collects a [`Schema`].
-#[derive(Debug)]
-pub struct SchemaBuilder<'a> {
-    catalogue: &'a Catalogue,
-    relations: HashMap<u32, Relation>,
-    // Name, whether it reads for itself or only calls others, and its source.
-    bodies: Vec<(String, bool, String)>,
-    routines: HashMap<String, Routine>,
     namesakes: HashSet<String>,
 }
 
 impl Schema {
     /// Begins to collect.
     pub fn build(catalogue: &Catalogue) -> SchemaBuilder<'_> {
-        SchemaBuilder {
-            catalogue,
-            relations: HashMap::new(),
-            bodies: Vec::new(),
-            routines: HashMap::new(),
-            namesakes: HashSet::new(),
-        }
+        SchemaBuilder::new(catalogue)
     }
 
     /// Returns the relations whose columns and queries are wanted.
@@ -131,6 +137,11 @@ impl Schema {
     /// nothing by lineage, and needs no parsing.
     pub fn concerns(&self, sql: &str) -> bool {
         !self.relations.is_empty() && self.words.are_in(sql)
+    }
+
+    /// Returns whether a name without a schema may stand for a relation that is not protected.
+    pub(crate) fn has_namesake(&self, name: &str) -> bool {
+        self.namesakes.contains(name)
     }
 
     pub(crate) fn find(&self, schema: &str, name: &str) -> Found<'_> {
@@ -150,17 +161,51 @@ impl Schema {
         }
     }
 
-    /// Returns whether a name without a schema may stand for a relation that is not protected.
-    pub(crate) fn has_namesake(&self, name: &str) -> bool {
-        self.namesakes.contains(name)
-    }
-
     pub(crate) fn routine(&self, name: &str) -> Routine {
         let mut routine = self.routines.get(name).copied().unwrap_or_default();
-        routine.opaque |= words::READS_BY_NAME.contains(&name);
-        routine.volatile |= routine.opaque;
+        routine.reads |= words::READS_BY_NAME.contains(&name);
+        routine.volatile |= routine.reads;
         routine.volatile &= !words::HARMLESS.contains(&name);
         routine
+    }
+
+    /// Returns the bodies of the functions of a name of which some reads.
+    pub(crate) fn codes(&self, name: &str) -> &[Arc<Code>] {
+        self.codes.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns whether a function of this name reads whose body cannot be read.
+    pub(crate) fn has_unread(&self, name: &str) -> bool {
+        self.unread.contains(name) || words::READS_BY_NAME.contains(&name)
+    }
+
+    /// Returns the function that an operator calls, if it reads.
+    pub(crate) fn operator(&self, name: &str) -> Option<&str> {
+        self.operators.get(name).map(String::as_str)
+    }
+
+    /// Returns the function that a cast to a type calls, or the check of a domain, if it reads.
+    pub(crate) fn cast(&self, type_name: &str) -> Option<&str> {
+        self.types.get(type_name).map(String::as_str)
+    }
+
+    /// Returns the code that changes of a relation set off, if any of it reads.
+    pub(crate) fn changes(&self, schema: &str, name: &str) -> Vec<&Change> {
+        let changes = self.changes.get(name).into_iter().flatten();
+        changes.filter(|change| schema.is_empty() || change.schema == schema).collect()
+    }
+
+    /// Returns whether planning a statement may call a function that reads; `None` if it cannot be told.
+    pub(super) fn calls_a_reader(&self, node: &Node) -> Option<bool> {
+        let text = super::parameters::print(node)?;
+        let readers: HashSet<&str> = self
+            .routines
+            .iter()
+            .filter(|(_, routine)| routine.reads)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let used = super::code::names_called(&text)?;
+        Some(used.iter().any(|name| readers.contains(name.as_str())))
     }
 
     pub(crate) fn key_form(&self, kind: KindId) -> KeyForm {
@@ -179,90 +224,4 @@ pub(crate) enum Found<'a> {
     Unprotected,
     One(&'a Relation),
     Several,
-}
-
-impl SchemaBuilder<'_> {
-    /// Adds a row of [`LINEAGE_COLUMNS_SQL`].
-    pub fn push_column(
-        &mut self,
-        (oid, schema, name): (u32, &str, &str),
-        (attnum, column): (i16, &str),
-        (type_oid, generated): (u32, bool),
-    ) {
-        let roles = self.catalogue.roles(oid).map(|roles| roles.of(attnum).collect()).unwrap_or_default();
-        let relation = self.relations.entry(oid).or_insert_with(|| Relation {
-            schema: schema.to_owned(),
-            name: name.to_owned(),
-            columns: Vec::new(),
-            query: None,
-        });
-        let origin = ColumnDescription { table_oid: oid, attnum, type_oid, format: 0 };
-        relation.columns.push(Column { name: column.to_owned(), roles, origin, generated });
-    }
-
-    /// Adds a row of [`LINEAGE_VIEWS_SQL`].
-    pub fn push_view(&mut self, oid: u32, query: &str) {
-        if let Some(relation) = self.relations.get_mut(&oid) {
-            relation.query = Some(query.to_owned());
-        }
-    }
-
-    /// Adds a row of [`LINEAGE_NAMESAKES_SQL`].
-    pub fn push_namesake(&mut self, name: &str) {
-        self.namesakes.insert(name.to_owned());
-    }
-
-    /// Adds a row of [`LINEAGE_ROUTINES_SQL`].
-    pub fn push_routine(
-        &mut self,
-        name: &str,
-        (aggregate, volatile): (bool, bool),
-        (language, own, source): (&str, bool, &str),
-    ) {
-        let routine = self.routines.entry(name.to_owned()).or_default();
-        routine.aggregate |= aggregate;
-        routine.volatile |= volatile;
-        if own && !aggregate && !matches!(language, "internal" | "c") {
-            let seen_through = matches!(language, "sql" | "plpgsql");
-            routine.opaque |= !seen_through;
-            self.bodies.push((name.to_owned(), language == "plpgsql", source.to_owned()));
-        }
-    }
-
-    /// Ends the collection.
-    pub fn finish(mut self) -> Schema {
-        let names: HashSet<String> = self.relations.values().map(|relation| relation.name.clone()).collect();
-        let readers = Words::new(names.iter().map(String::as_str), false);
-        // A function that calls one that reads, reads.
-        let mut opaque: HashSet<String> = self
-            .routines
-            .iter()
-            .filter(|(_, routine)| routine.opaque)
-            .map(|(name, _)| name.clone())
-            .collect();
-        let mut grown = true;
-        while grown {
-            let calls = Words::new(opaque.iter().map(String::as_str).chain(words::READS_BY_NAME), false);
-            grown = false;
-            for (name, dynamic, source) in &self.bodies {
-                let reads = readers.are_in(source)
-                    || calls.are_in(source)
-                    || (*dynamic && words::has_word(source, "execute"));
-                grown |= reads && opaque.insert(name.clone());
-            }
-        }
-        for name in &opaque {
-            self.routines.entry(name.clone()).or_default().opaque = true;
-        }
-        let words = Words::new(names.iter().chain(&opaque).map(String::as_str), true);
-        let mut relations: Vec<Relation> = self.relations.into_values().collect();
-        relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        for (index, relation) in relations.iter().enumerate() {
-            by_name.entry(relation.name.clone()).or_default().push(index);
-        }
-        let kinds =
-            self.catalogue.kinds().map(|(kind, fields)| (self.catalogue.key_form(kind), fields)).collect();
-        Schema { relations, by_name, routines: self.routines, words, kinds, namesakes: self.namesakes }
-    }
 }

@@ -57,7 +57,13 @@ pub(crate) fn schema() -> Schema {
         (20004, "shouted", &["loud", "tongue"]),
     ] {
         for (number, column) in columns.iter().enumerate() {
-            builder.push_column((oid, "crm", name), (number as i16 + 1, column), (25, false));
+            builder.push_column(
+                oid,
+                ("crm", name),
+                number as i16 + 1,
+                (column, *column == "lid"),
+                (25, false),
+            );
         }
     }
     builder.push_view(20003, "SELECT people.pid, people.mail FROM crm.people;");
@@ -67,13 +73,61 @@ pub(crate) fn schema() -> Schema {
     }
     builder.push_routine("nextval", (false, true), ("internal", false, ""));
     builder.push_routine("set_config", (false, true), ("internal", false, ""));
-    builder.push_routine("touch", (false, true), ("plpgsql", true, "begin new.at := now(); return new; end"));
-    builder.push_routine(
-        "peek",
-        (false, true),
-        ("plpgsql", true, "begin return (select mail from people); end"),
+    let define = |name: &str, language: &str, head: &str, body: &str| {
+        format!("CREATE FUNCTION crm.{name} RETURNS {head} LANGUAGE {language} AS $function${body}$function$")
+    };
+    for (name, language, head, body) in [
+        ("touch()", "plpgsql", "trigger", "begin new.at := now(); return new; end"),
+        ("peek()", "plpgsql", "text", "begin return (select mail from people); end"),
+        ("deep()", "sql", "text", "select peek()"),
+        ("of(n int)", "sql", "SETOF text", "select full_name from people where pid = $1 and tongue = 'en'"),
+        (
+            "of(n int, t text DEFAULT 'en')",
+            "sql",
+            "SETOF text",
+            "select mail from people where pid = n and tongue = t",
+        ),
+        (
+            "spell(n int)",
+            "plpgsql",
+            "text",
+            "declare m text; begin select mail into m from people where pid = n; return reverse(m); end",
+        ),
+        ("any_of(t text)", "plpgsql", "text", "begin execute 'select mail from ' || t; end"),
+        (
+            "loop_of()",
+            "plpgsql",
+            "text",
+            "declare v int := 0; begin loop v := v + 1; perform mail from people where pid = v; end loop; end",
+        ),
+        (
+            "keep()",
+            "plpgsql",
+            "trigger",
+            "begin insert into kept select mail from people where pid = new.n; return new; end",
+        ),
+        ("hidden()", "plperl", "text", "return spi_exec_query('select mail from people')"),
+    ] {
+        let short = name.split('(').next().unwrap_or_default();
+        let source = define(name, language, head, body);
+        builder.push_routine(short, (false, true), (language, true, &source));
+    }
+    let columns = ["n".to_owned(), "t".to_owned()];
+    builder.push_code(
+        "trigger",
+        ("crm", "noted"),
+        "CREATE TRIGGER k BEFORE INSERT ON crm.noted FOR EACH ROW EXECUTE FUNCTION keep()",
+        &columns,
     );
-    builder.push_routine("deep", (false, true), ("sql", true, "select peek()"));
+    builder.push_code(
+        "rule",
+        ("crm", "ruled"),
+        "CREATE RULE r AS ON INSERT TO crm.ruled DO  SELECT people.mail FROM crm.people WHERE people.pid = new.n",
+        &columns,
+    );
+    builder.push_code("default", ("crm", "filled"), "peek()", &columns);
+    builder.push_code("view", ("crm", "peeking"), "SELECT crm.peek() AS p", &["p".to_owned()]);
+    builder.push_code("operator", ("", "!@"), "peek", &[]);
     builder.finish()
 }
 
@@ -93,7 +147,10 @@ fn innocent_statement_asks_nothing() {
         "SELECT tongue, count(*) FROM people GROUP BY tongue",
         "SELECT count(mail), count(DISTINCT full_name) FROM people",
         "SELECT max(sent) FROM letters",
-        "SELECT pid, tongue, mail IS NOT NULL FROM people",
+        "SELECT tongue, mail IS NOT NULL, count(*) FROM people GROUP BY 1, 2",
+        "MERGE INTO people USING orders o ON pid = o.person WHEN MATCHED THEN UPDATE SET tongue = 'x'",
+        "INSERT INTO people (pid, mail) VALUES (3, 'x') ON CONFLICT (pid) DO UPDATE SET mail = 'y' RETURNING pid",
+        "INSERT INTO noted_too VALUES (3)",
         "SELECT EXISTS (SELECT 1 FROM people WHERE pid = 3)",
         "SELECT o.* FROM orders o JOIN people p ON p.pid = o.person WHERE p.tongue = 'en'",
         "SELECT l.letter_no, l.person, l.sent FROM letters l WHERE l.letter_no = $1",
@@ -177,25 +234,52 @@ fn dependent_result_asks_for_its_subjects() {
         "SELECT 1; SELECT upper(mail) FROM people",
         "SELECT query_to_xml('select * from people where pid < 5', true, true, '')",
         "SELECT table_to_xml('crm.people'::regclass, true, true, '')",
+        "SELECT peek()",
+        "SELECT deep()",
+        "CALL peek()",
+        "SELECT * FROM of(3)",
+        "SELECT of(t => 'de', n => 3)",
+        "SELECT spell(o.person) FROM orders o",
+        "SELECT any_of('peo' || 'ple')",
+        "SELECT query_to_xml('select peek()', true, true, '')",
+        "DO $$ begin perform mail from people; end $$",
+        "DO $$ declare p record; begin for p in select * from people where pid = 3 loop raise notice '%', p.mail; end loop; end $$",
+        "DO $$ begin if (select mail like 'a%' from people where pid = 3) then raise notice 'x'; end if; end $$",
+        "DO $$ begin execute format('select mail from %I', 'people'); end $$",
+        "INSERT INTO noted VALUES (3)",
+        "INSERT INTO crm.ruled (n) VALUES (3)",
+        "INSERT INTO filled VALUES (3)",
+        "SELECT p FROM peeking",
+        "SELECT 1 !@ 2",
+        "MERGE INTO t USING people p ON t.n = p.pid WHEN NOT MATCHED THEN INSERT VALUES (p.mail)",
+        "INSERT INTO people (pid) VALUES (3) ON CONFLICT (pid) DO UPDATE SET tongue = 'x' RETURNING upper(people.mail)",
+        "WITH i AS (INSERT INTO t SELECT mail FROM people RETURNING m) SELECT m FROM i",
+        "DELETE FROM t WHERE n < (SELECT ascii(mail) FROM people WHERE pid = 3)",
+        "DELETE FROM people WHERE mail LIKE 'a%'",
+        "SELECT mail IS NULL FROM people WHERE pid = 3",
+        "SELECT count(*) FROM people WHERE pid = 3 AND mail IS NULL",
+        "SELECT lid, person FROM letters WHERE lid = 'x' AND letter_no LIKE 'a%'",
+        "SELECT 'yes' WHERE 'J' < (SELECT full_name FROM people WHERE boss = 'x')",
     ] {
         let found = lineage(sql);
         assert!(found.query.is_some() && !found.opaque, "{sql}\n{found:?}");
+        pg_query::parse(&found.query.unwrap().sql, 0).unwrap();
     }
 }
 
 #[test]
 fn what_cannot_be_seen_through_is_opaque() {
     for sql in [
-        "SELECT peek()",
-        "SELECT deep()",
-        "CALL peek()",
+        "SELECT hidden()",
+        "SELECT loop_of()",
+        "SELECT any_of('peo' || chr(n)) FROM orders",
+        "EXPLAIN SELECT peek()",
         "SELECT query_to_xml('select * from ' || 'people', true, true, '')",
-        "SELECT query_to_xml('select peek()', true, true, '')",
         "SELECT * FROM dblink('', 'select mail from people') AS t(m text)",
-        "DO $$ begin perform mail from people; end $$",
+        "DO LANGUAGE plperl $$ spi_exec_query('select mail from people') $$",
         "EXECUTE q",
         "SELECT most_common_vals FROM pg_catalog.pg_stats",
-        "MERGE INTO people USING orders o ON true WHEN MATCHED THEN DELETE",
+        "INSERT INTO people VALUES (1) ON CONFLICT ON CONSTRAINT x DO UPDATE SET tongue = people.mail",
         "SELECT upper(mail) FROM people WHERE",
         "ALTER TABLE people ADD COLUMN low text GENERATED ALWAYS AS (lower(mail)) STORED",
         "SELECT upper(mail) FROM nextval('s') n, people",

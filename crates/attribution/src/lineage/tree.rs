@@ -2,9 +2,13 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AConst, AExpr, AExprKind, Alias, ColumnRef, Integer, JsonAggConstructor, JsonValueExpr, Node,
-    RangeSubselect, ResTarget, SelectStmt, String as Word, TypeCast, TypeName, WindowDef, a_const,
+    AConst, AExpr, AExprKind, Alias, Boolean, CoercionForm, ColumnRef, FuncCall, Integer, JoinExpr, JoinType,
+    JsonAggConstructor, JsonValueExpr, Node, RangeSubselect, ResTarget, SelectStmt, String as Word, SubLink,
+    SubLinkType, TypeCast, TypeName, WindowDef, a_const,
 };
+
+// Of a window that names none: RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW.
+const FRAME_OPTIONS_DEFAULT: i32 = 1058;
 
 /// Returns the expressions directly below one; `None` for a kind of node that is not known here.
 pub(crate) fn children(node: &NodeEnum) -> Option<Vec<&Node>> {
@@ -156,6 +160,65 @@ pub(crate) fn integer(value: i32) -> Node {
     node(NodeEnum::AConst(AConst { val, ..Default::default() }))
 }
 
+fn boolean(value: bool) -> Node {
+    let val = Some(a_const::Val::Boolval(Boolean { boolval: value }));
+    node(NodeEnum::AConst(AConst { val, ..Default::default() }))
+}
+
+pub(crate) fn truth() -> Node {
+    boolean(true)
+}
+
+pub(crate) fn falsehood() -> Node {
+    boolean(false)
+}
+
+/// Returns `*` as an entry of a target list.
+pub(crate) fn star() -> Node {
+    let fields = vec![node(NodeEnum::AStar(pg_query::protobuf::AStar {}))];
+    target("", node(NodeEnum::ColumnRef(ColumnRef { fields, location: 0 })))
+}
+
+/// Returns whether an entry of a target list is `*` or `x.*`.
+pub(crate) fn is_star(entry: &Node) -> bool {
+    let Some(NodeEnum::ResTarget(target)) = &entry.node else { return false };
+    match target.val.as_ref().and_then(|value| value.node.as_ref()) {
+        Some(NodeEnum::ColumnRef(column)) => words(&column.fields).contains(&"*"),
+        _ => false,
+    }
+}
+
+pub(crate) fn left_join(left: Node, right: Node, condition: Node) -> Node {
+    node(NodeEnum::JoinExpr(Box::new(JoinExpr {
+        jointype: JoinType::JoinLeft as i32,
+        larg: Some(Box::new(left)),
+        rarg: Some(Box::new(right)),
+        quals: Some(Box::new(condition)),
+        ..JoinExpr::default()
+    })))
+}
+
+/// Returns `count(*) OVER ()`.
+pub(crate) fn count_over_all() -> Node {
+    let call = FuncCall {
+        funcname: vec![word("pg_catalog"), word("count")],
+        agg_star: true,
+        funcformat: CoercionForm::CoerceExplicitCall as i32,
+        over: Some(Box::new(WindowDef { frame_options: FRAME_OPTIONS_DEFAULT, ..WindowDef::default() })),
+        ..FuncCall::default()
+    };
+    node(NodeEnum::FuncCall(Box::new(call)))
+}
+
+/// Returns a select of one column as a value.
+pub(crate) fn scalar(select: SelectStmt) -> Node {
+    node(NodeEnum::SubLink(Box::new(SubLink {
+        sub_link_type: SubLinkType::ExprSublink as i32,
+        subselect: Some(Box::new(select_node(select))),
+        ..SubLink::default()
+    })))
+}
+
 pub(crate) fn column(parts: &[&str]) -> Node {
     let fields = parts.iter().map(|part| word(part)).collect();
     node(NodeEnum::ColumnRef(ColumnRef { fields, location: 0 }))
@@ -200,6 +263,14 @@ pub(crate) fn plain_select() -> SelectStmt {
         op: pg_query::protobuf::SetOperation::SetopNone as i32,
         limit_option: pg_query::protobuf::LimitOption::Default as i32,
         ..Default::default()
+    }
+}
+
+/// Returns the expression that is all a select gives.
+pub(crate) fn only_value(select: &SelectStmt) -> Option<&Node> {
+    match select.target_list.as_slice() {
+        [Node { node: Some(NodeEnum::ResTarget(target)) }] => target.val.as_deref(),
+        _ => None,
     }
 }
 

@@ -7,21 +7,29 @@
 use std::collections::BTreeSet;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Alias, Node, SelectStmt, SetOperation};
+use pg_query::protobuf::{Alias, LimitOption, Node, SelectStmt, SetOperation};
 
 use super::limit;
-use crate::lineage::{Deps, Item, Level, Place, Schema, Source, reading_with, tree};
+use crate::lineage::{Conjunct, Item, Level, Place, Question, Schema, Source, reading_with, tree};
 
-// Selects joined in one key query; more than the parser's depth of nesting lets pass are not asked for.
-const ARMS_MAX: usize = 40;
+// Selects joined in one key query; more are not asked for.
+const ARMS_MAX: usize = 200;
+
+// As long as so few people are chosen, a condition on protected columns tells about all of them.
+const FEW_MAX: i32 = 100;
+// And how many of them have a value at all.
+const COUNTED_MAX: i32 = 5;
 
 const KIND: &str = "rastro_kind";
 const KEY: &str = "rastro_key";
 const ASKED: &str = "rastro_asked";
+const COUNT: &str = "rastro_count";
 
 pub(super) struct Builder<'b> {
     schema: &'b Schema,
     needed: BTreeSet<Place>,
+    // Of whom it matters only whether there is a value.
+    weak: BTreeSet<Place>,
     found: BTreeSet<Place>,
     names: usize,
 }
@@ -44,9 +52,15 @@ struct From {
 }
 
 impl<'b> Builder<'b> {
-    pub(super) fn new(schema: &'b Schema, needed: &Deps) -> Builder<'b> {
-        let needed = needed.0.keys().copied().filter(|place| place.source.is_some()).collect();
-        Builder { schema, needed, found: BTreeSet::new(), names: 0 }
+    pub(super) fn new(schema: &'b Schema, question: &Question) -> Builder<'b> {
+        let needed: BTreeSet<Place> =
+            question.needed.0.keys().copied().filter(|place| place.source.is_some()).collect();
+        let mut weak = BTreeSet::new();
+        question.level.visit(&mut |level| {
+            weak.extend(level.weak.0.keys().copied().filter(|place| place.source.is_some()));
+        });
+        weak.retain(|place| !needed.contains(place));
+        Builder { schema, needed, weak, found: BTreeSet::new(), names: 0 }
     }
 
     /// Returns whether each instance that is needed is in some arm.
@@ -68,36 +82,99 @@ impl<'b> Builder<'b> {
             return Some(arms);
         }
         if level.effects {
-            return None;
+            // What stands by itself can be asked all the same.
+            for link in level.sublinks.iter().filter(|link| !link.is_correlated) {
+                arms.extend(self.arms_if_any(link));
+            }
+            return self.within(level, arms);
         }
-        let from = self.from(level)?;
-        for (place, key) in from.keys {
-            let mut arm = tree::plain_select();
-            arm.target_list = vec![
-                tree::target(KIND, tree::integer(i32::from(place.kind.0))),
-                tree::target(KEY, tree::as_text(key)),
-            ];
-            arm.from_clause.clone_from(&from.clause);
+        let mut from = self.from(level)?;
+        for (place, key) in from.keys.iter().filter(|(place, _)| self.needed.contains(place)) {
+            let mut arm = key_of(*place, key, &from.clause);
             let all = self.conditions(level, &mut arm);
             if all && level.is_simple() && !level.target_effects {
                 limit::keep(&level.select, &mut arm);
             }
             arms.push(arm);
         }
-        let mut beside = from.beside;
-        for link in &level.sublinks {
-            beside.extend(self.arms(link)?);
-        }
-        for inner in beside {
-            let mut arm = tree::plain_select();
-            arm.target_list = [KIND, KEY].map(|name| tree::target("", tree::column(&[ASKED, name]))).into();
-            arm.from_clause.clone_from(&from.clause);
-            arm.from_clause.push(tree::subselect(inner, named(ASKED), true));
-            self.conditions(level, &mut arm);
-            arms.push(arm);
-        }
+        arms.extend(self.few(level, &from.keys, &from.clause));
+        self.links(level, &mut from);
+        arms.extend(self.asked_beside(level, &from.clause, from.beside));
         arms.extend(from.apart);
         self.within(level, arms)
+    }
+
+    // Of what cannot be asked, nothing is found.
+    fn arms_if_any(&mut self, level: &Level) -> Vec<SelectStmt> {
+        let found = self.found.clone();
+        self.arms(level).unwrap_or_else(|| {
+            self.found = found;
+            Vec::new()
+        })
+    }
+
+    // Sub-queries within the level's expressions.
+    fn links(&mut self, level: &Level, from: &mut From) {
+        for link in &level.sublinks {
+            let arms = self.arms_if_any(link);
+            if link.is_correlated { from.beside.extend(arms) } else { from.apart.extend(arms) }
+        }
+    }
+
+    // Selects of keys beside each row of the level.
+    fn asked_beside(&self, level: &Level, clause: &[Node], beside: Vec<SelectStmt>) -> Vec<SelectStmt> {
+        let ask = |inner| {
+            let mut arm = asked_keys();
+            arm.from_clause = clause.to_vec();
+            arm.from_clause.push(tree::subselect(inner, named(ASKED), true));
+            self.conditions(level, &mut arm);
+            arm
+        };
+        beside.into_iter().map(ask).collect()
+    }
+
+    // A condition on protected columns of few people who are chosen by other means tells about each of them,
+    // whether it holds or not: those people, as long as there are few.
+    fn few(&self, level: &Level, keys: &[(Place, Node)], clause: &[Node]) -> Vec<SelectStmt> {
+        let (mut asked, mut weak) = (BTreeSet::new(), BTreeSet::new());
+        for conjunct in self.kept(level).into_iter().chain(&level.joins) {
+            asked.extend(conjunct.deps.0.keys().copied());
+            weak.extend(conjunct.weak.0.keys().copied());
+        }
+        weak.extend(level.weak.0.keys().copied());
+        let chooses =
+            |conjunct: &&Conjunct| conjunct.deps.is_empty() && conjunct.weak.is_empty() && !conjunct.effects;
+        let chosen: Vec<Node> =
+            level.conjuncts.iter().filter(chooses).map(|conjunct| conjunct.node.clone()).collect();
+        if chosen.is_empty() && !level.joins.iter().filter(chooses).any(|c| !joins_columns(&c.node)) {
+            return Vec::new();
+        }
+        let asking: Vec<&Node> =
+            level.joins.iter().filter(|c| !chooses(c)).map(|conjunct| &conjunct.node).collect();
+        let clause: Vec<Node> = clause.iter().map(|node| joined_without(node, &asking)).collect();
+        let mut arms = Vec::new();
+        for (place, key) in keys {
+            let most = if asked.contains(place) && self.needed.contains(place) {
+                FEW_MAX
+            } else if weak.contains(place) {
+                COUNTED_MAX
+            } else {
+                continue;
+            };
+            let mut inner = key_of(*place, key, &clause);
+            inner.where_clause = tree::all_of(chosen.clone());
+            inner.limit_count = Some(Box::new(tree::integer(most + 1)));
+            inner.limit_option = LimitOption::Count as i32;
+            let mut counted = asked_keys();
+            counted.target_list.push(tree::target(COUNT, tree::count_over_all()));
+            counted.from_clause = vec![tree::subselect(inner, named(ASKED), false)];
+            let mut arm = asked_keys();
+            arm.from_clause = vec![tree::subselect(counted, named(ASKED), false)];
+            let count = tree::column(&[ASKED, COUNT]);
+            arm.where_clause = Some(Box::new(tree::operation(count, "<=", tree::integer(most))));
+            arms.push(arm);
+        }
+        arms
     }
 
     // Whether anything needed is read in or below a level.
@@ -105,11 +182,15 @@ impl<'b> Builder<'b> {
         let mut wanted = false;
         level.visit(&mut |level| {
             wanted |= level.items.iter().any(|item| match &item.source {
-                Source::Base { keys } => keys.iter().any(|(place, _)| self.needed.contains(place)),
+                Source::Base { keys } => keys.iter().any(|(place, _)| self.is_asked(place)),
                 _ => false,
             });
         });
         wanted
+    }
+
+    fn is_asked(&self, place: &Place) -> bool {
+        self.needed.contains(place) || self.weak.contains(place)
     }
 
     // Puts selects into the reach of the level's WITH clause.
@@ -120,9 +201,7 @@ impl<'b> Builder<'b> {
         let with = reading_with(with, self.schema)?;
         for arm in &mut arms {
             if arm.with_clause.is_some() {
-                let mut outer = tree::plain_select();
-                outer.target_list =
-                    [KIND, KEY].map(|name| tree::target("", tree::column(&[ASKED, name]))).into();
+                let mut outer = asked_keys();
                 outer.from_clause = vec![tree::subselect(std::mem::take(arm), named(ASKED), false)];
                 *arm = outer;
             }
@@ -134,23 +213,19 @@ impl<'b> Builder<'b> {
     // Gives `arm` the level's conditions; returns whether it has all of them. What would run twice and must
     // not is left out, and so is what is asked about a person who is named: the answer no tells as much.
     fn conditions(&self, level: &Level, arm: &mut SelectStmt) -> bool {
-        let named: BTreeSet<Place> = level.conjuncts.iter().flat_map(|c| c.names.iter().copied()).collect();
-        let kept: Vec<Node> = level
-            .conjuncts
-            .iter()
-            .filter(|conjunct| {
-                let asks = conjunct
-                    .deps
-                    .0
-                    .keys()
-                    .any(|place| named.iter().any(|known| level.are_joined(known, place)));
-                !conjunct.effects && !asks
-            })
-            .map(|conjunct| conjunct.node.clone())
-            .collect();
+        let kept = self.kept(level);
         let all = kept.len() == level.conjuncts.len();
-        arm.where_clause = tree::all_of(kept);
+        arm.where_clause = tree::all_of(kept.into_iter().map(|conjunct| conjunct.node.clone()).collect());
         all
+    }
+
+    fn kept<'l>(&self, level: &'l Level) -> Vec<&'l Conjunct> {
+        let named: BTreeSet<Place> = level.conjuncts.iter().flat_map(|c| c.names.iter().copied()).collect();
+        let asks = |conjunct: &Conjunct| {
+            let mut places = conjunct.deps.0.keys();
+            places.any(|place| named.iter().any(|known| level.are_joined(known, place)))
+        };
+        level.conjuncts.iter().filter(|conjunct| !conjunct.effects && !asks(conjunct)).collect()
     }
 
     fn from(&mut self, level: &Level) -> Option<From> {
@@ -193,12 +268,17 @@ impl<'b> Builder<'b> {
         match &item.source {
             Source::Other => {}
             Source::Base { keys } => {
-                for (place, column) in keys.iter().filter(|(place, _)| self.needed.contains(place)) {
+                for (place, column) in keys {
                     // Names within a join that has a name of its own cannot be reached.
-                    if !item.hidden {
+                    if self.is_asked(place) && !item.hidden {
                         self.found.insert(*place);
                         from.keys.push((*place, tree::column(&[&item.alias, column])));
                     }
+                }
+                if let (Some(schema), NodeEnum::RangeVar(var)) = (&item.within, node.node.as_ref()?) {
+                    let mut var = var.clone();
+                    var.schemaname.clone_from(schema);
+                    return Some(tree::node(NodeEnum::RangeVar(var)));
                 }
             }
             Source::Query { level, lateral, names } if self.is_wanted(level) => {
@@ -235,7 +315,7 @@ impl<'b> Builder<'b> {
     }
 
     fn carry(&mut self, level: &Level) -> Option<Carried> {
-        let from = self.from(level)?;
+        let mut from = self.from(level)?;
         let mut select = level.select.clone();
         select.from_clause.clone_from(&from.clause);
         select.locking_clause.clear();
@@ -244,28 +324,61 @@ impl<'b> Builder<'b> {
         }
         let all = self.conditions(level, &mut select);
         limit::loosen(&mut select, all);
+        let few = self.few(level, &from.keys, &from.clause);
         let mut keys = Vec::new();
-        for (place, key) in from.keys {
+        for (place, key) in std::mem::take(&mut from.keys) {
             self.names += 1;
             let name = format!("{KEY}_{}", self.names);
             select.target_list.push(tree::target(&name, key));
             keys.push((place, name));
         }
+        self.links(level, &mut from);
         let mut rest = from.apart;
-        let mut beside = from.beside;
-        for link in &level.sublinks {
-            beside.extend(self.arms(link)?);
-        }
-        for inner in beside {
-            let mut arm = tree::plain_select();
-            arm.target_list = [KIND, KEY].map(|name| tree::target("", tree::column(&[ASKED, name]))).into();
-            arm.from_clause.clone_from(&from.clause);
-            arm.from_clause.push(tree::subselect(inner, named(ASKED), true));
-            self.conditions(level, &mut arm);
-            rest.push(arm);
-        }
+        rest.extend(few);
+        rest.extend(self.asked_beside(level, &from.clause, from.beside));
         Some(Carried { select, keys, rest: self.within(level, rest)? })
     }
+}
+
+fn key_of(place: Place, key: &Node, clause: &[Node]) -> SelectStmt {
+    let mut select = tree::plain_select();
+    select.target_list = vec![
+        tree::target(KIND, tree::integer(i32::from(place.kind.0))),
+        tree::target(KEY, tree::as_text(key.clone())),
+    ];
+    select.from_clause = clause.to_vec();
+    select
+}
+
+// Whether a condition does no more than join.
+fn joins_columns(node: &Node) -> bool {
+    let is_column = |side: &Option<Box<Node>>| {
+        side.as_ref().is_some_and(|side| matches!(side.node, Some(NodeEnum::ColumnRef(_))))
+    };
+    matches!(&node.node, Some(NodeEnum::AExpr(e)) if is_column(&e.lexpr) && is_column(&e.rexpr))
+}
+
+// Takes conditions out of joins.
+fn joined_without(node: &Node, asking: &[&Node]) -> Node {
+    let Some(NodeEnum::JoinExpr(join)) = node.node.as_ref().filter(|_| !asking.is_empty()) else {
+        return node.clone();
+    };
+    let mut join = join.clone();
+    for side in [&mut join.larg, &mut join.rarg].into_iter().flatten() {
+        **side = joined_without(side, asking);
+    }
+    if let Some(condition) = join.quals.take() {
+        let kept = tree::conjuncts(&condition).into_iter().filter(|part| !asking.contains(part)).cloned();
+        join.quals = tree::all_of(kept.collect()).or_else(|| Some(Box::new(tree::truth())));
+    }
+    tree::node(NodeEnum::JoinExpr(join))
+}
+
+// Kind and key of what a sub-select asked.
+fn asked_keys() -> SelectStmt {
+    let mut select = tree::plain_select();
+    select.target_list = [KIND, KEY].map(|name| tree::target("", tree::column(&[ASKED, name]))).into();
+    select
 }
 
 fn named(alias: &str) -> Alias {
@@ -285,19 +398,12 @@ pub(super) fn union(arms: Vec<SelectStmt>, limit: usize) -> Option<SelectStmt> {
         },
         _ => false,
     };
-    let joined = arms.into_iter().reduce(|left, right| SelectStmt {
-        op: SetOperation::SetopUnion as i32,
-        all: true,
-        larg: Some(Box::new(left)),
-        rarg: Some(Box::new(right)),
-        ..tree::plain_select()
-    })?;
-    let mut select = tree::plain_select();
+    let joined = side_by_side(arms)?;
+    let mut select = asked_keys();
     if !reads_one {
         // DISTINCT over all columns is a list of one empty node.
         select.distinct_clause = vec![Node { node: None }];
     }
-    select.target_list = [KIND, KEY].map(|name| tree::target("", tree::column(&[ASKED, name]))).into();
     select.from_clause = vec![tree::subselect(joined, named(ASKED), false)];
     let test = pg_query::protobuf::NullTest {
         arg: Some(Box::new(tree::column(&[ASKED, KEY]))),
@@ -308,4 +414,19 @@ pub(super) fn union(arms: Vec<SelectStmt>, limit: usize) -> Option<SelectStmt> {
     select.limit_count = Some(Box::new(tree::integer(i32::try_from(limit).unwrap_or(i32::MAX))));
     select.limit_option = pg_query::protobuf::LimitOption::Count as i32;
     Some(select)
+}
+
+// By halves, so that many of them are not nested deep.
+fn side_by_side(mut arms: Vec<SelectStmt>) -> Option<SelectStmt> {
+    if arms.len() < 2 {
+        return arms.pop();
+    }
+    let right = arms.split_off(arms.len() / 2);
+    Some(SelectStmt {
+        op: SetOperation::SetopUnion as i32,
+        all: true,
+        larg: side_by_side(arms).map(Box::new),
+        rarg: side_by_side(right).map(Box::new),
+        ..tree::plain_select()
+    })
 }

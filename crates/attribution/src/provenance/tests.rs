@@ -43,6 +43,42 @@ fn key_query_has_the_statements_own_from_and_where() {
 }
 
 #[test]
+fn few_people_whom_other_conditions_choose_are_asked_for_whatever_the_answer() {
+    let chosen = |condition: &str, most: u32| {
+        format!(
+            "SELECT asked.kind, asked.key FROM (SELECT asked.kind, asked.key, pg_catalog.count(*) OVER () AS count \
+             FROM (SELECT 0 AS kind, people.pid::text AS key FROM people WHERE {condition} LIMIT {}) asked) asked \
+             WHERE asked.count <= {most}",
+            most + 1
+        )
+    };
+    let matching =
+        "SELECT 0 AS kind, people.pid::text AS key FROM people WHERE boss = 'b' AND mail LIKE 'a%'";
+    check(
+        "SELECT count(*) FROM people WHERE boss = 'b' AND mail LIKE 'a%'",
+        &format!("{matching} UNION ALL {}", chosen("boss = 'b'", 100)),
+    );
+    check("SELECT count(*) FROM people WHERE boss = 'b' AND mail IS NULL", &chosen("boss = 'b'", 5));
+}
+
+#[test]
+fn condition_of_a_join_is_left_out_for_few() {
+    let sql = "SELECT v.s FROM (VALUES ('a')) v(s) JOIN people p ON left(p.mail, 1) = v.s WHERE p.boss = 'x'";
+    let query = analyse(sql, &schema(), &|_| None).query.unwrap();
+    assert!(query.sql.contains("JOIN people p ON true WHERE p.boss = 'x' LIMIT 101"), "{}", query.sql);
+}
+
+#[test]
+fn called_function_is_asked_beside_its_arguments() {
+    check(
+        "SELECT spell(o.person) FROM orders o WHERE o.open",
+        "SELECT asked.kind, asked.key FROM orders o, LATERAL (SELECT asked.kind, asked.key FROM LATERAL (SELECT \
+         o.person::int AS n) spell(n), LATERAL (SELECT 0 AS kind, people.pid::text AS key FROM crm.people \
+         WHERE pid = n) asked) asked WHERE o.open",
+    );
+}
+
+#[test]
 fn sub_select_carries_its_keys() {
     check(
         "SELECT x.m FROM (SELECT reverse(mail) AS m, tongue FROM people) x WHERE x.tongue = 'en'",

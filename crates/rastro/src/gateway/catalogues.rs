@@ -11,7 +11,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use rastro_attribution::lineage::{
-    LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL, Schema,
+    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL,
+    Schema,
 };
 use rastro_attribution::{
     COLUMNS_SQL, Catalogue, CatalogueProblem, DEPENDENCIES_SQL, INHERITS_SQL, RELATIONS_SQL, RelationFacts,
@@ -21,6 +22,7 @@ use rastro_wire::ClientError;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_postgres::Transaction;
 
 use super::metric;
 use super::settings::Settings;
@@ -35,7 +37,7 @@ const DATABASES_MAX: usize = 256;
 const REQUESTS_MAX: usize = 4_096;
 
 // Changes whenever what the snapshot depends on changes: relations, the columns the configuration names,
-// views, inheritance, routines.
+// views, inheritance, routines, defaults.
 const SIGNATURE_SQL: &str = "\
 SELECT coalesce((SELECT sum(hashtextextended(concat_ws('/', oid, relname, relnamespace, relnatts, xmin), 0)) \
 FROM pg_catalog.pg_class WHERE oid >= 16384), 0)::text \
@@ -46,7 +48,9 @@ FROM pg_catalog.pg_rewrite WHERE ev_class >= 16384), 0)::text \
 || coalesce((SELECT sum(hashtextextended(concat_ws('/', inhrelid, inhparent), 3)) \
 FROM pg_catalog.pg_inherits), 0)::text \
 || coalesce((SELECT sum(hashtextextended(concat_ws('/', oid, proname, xmin), 4)) \
-FROM pg_catalog.pg_proc WHERE oid >= 16384), 0)::text";
+FROM pg_catalog.pg_proc WHERE oid >= 16384), 0)::text \
+|| coalesce((SELECT sum(hashtextextended(concat_ws('/', oid, adrelid, xmin), 5)) \
+FROM pg_catalog.pg_attrdef), 0)::text";
 
 /// A catalogue and its place in the order of snapshots.
 #[derive(Debug)]
@@ -134,7 +138,8 @@ impl Catalogues {
     pub(super) async fn load_guarded(&self) -> anyhow::Result<()> {
         let database = self.connection.database().to_owned();
         let mut client = None;
-        let facts = read_facts(&self.connection, &database, &self.specs, None, &mut client).await?;
+        let client = connected(&self.connection, &database, &mut client).await?;
+        let facts = read_facts(&snapshot_of(client).await?, &self.specs, None).await?;
         Catalogue::build(&self.specs, facts).map_err(|problems| {
             let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("{}", list.join("; "))
@@ -277,8 +282,8 @@ impl Keeper {
         }
         let before = cell.snapshot.load_full();
         let before = before.as_ref().map(|snapshot| &snapshot.catalogue);
-        let facts =
-            read_facts(&self.connection, &self.database, &self.specs, before, &mut self.client).await?;
+        let transaction = snapshot_of(client).await?;
+        let facts = read_facts(&transaction, &self.specs, before).await?;
         let (catalogue, problems) = Catalogue::build_present(&self.specs, facts, before);
         if self.database == self.connection.database() && problems != self.problems {
             for problem in &problems {
@@ -287,7 +292,8 @@ impl Keeper {
             metric::catalogue_problems(problems.len());
             self.problems = problems;
         }
-        let schema = read_schema(&self.connection, &self.database, &catalogue, &mut self.client).await?;
+        let schema = read_schema(&transaction, &catalogue).await?;
+        transaction.commit().await?;
         let generation = cell.snapshot.load().as_ref().map_or(1, |old| old.generation + 1);
         cell.snapshot.store(Some(Arc::new(Snapshot { catalogue, schema, generation })));
         self.signature = signature;
@@ -316,21 +322,19 @@ async fn connected<'c>(
     client.as_mut().ok_or_else(|| anyhow::anyhow!("not connected"))
 }
 
-/// Reads what a catalogue is built from, in one snapshot.
+/// Begins to read a database as it is at one moment.
+async fn snapshot_of(client: &mut tokio_postgres::Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = client.build_transaction();
+    let isolation = tokio_postgres::IsolationLevel::RepeatableRead;
+    transaction.isolation_level(isolation).read_only(true).start().await
+}
+
+/// Reads what a catalogue is built from.
 async fn read_facts(
-    connection: &OwnConnection,
-    database: &str,
+    transaction: &Transaction<'_>,
     specs: &[SubjectSpec],
     before: Option<&Catalogue>,
-    client: &mut Option<tokio_postgres::Client>,
-) -> anyhow::Result<RelationFacts> {
-    let client = connected(connection, database, client).await?;
-    let transaction = client
-        .build_transaction()
-        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+) -> Result<RelationFacts, tokio_postgres::Error> {
     let mut facts = RelationFacts::default();
     for row in transaction.query(RELATIONS_SQL, &[]).await? {
         facts.push_relation(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
@@ -348,34 +352,22 @@ async fn read_facts(
     for row in transaction.query(VIEWS_SQL, &[&views]).await? {
         facts.push_view(row.try_get(0)?, row.try_get(1)?);
     }
-    transaction.commit().await?;
     Ok(facts)
 }
 
 /// Reads what lineage needs beyond the catalogue.
 async fn read_schema(
-    connection: &OwnConnection,
-    database: &str,
+    transaction: &Transaction<'_>,
     catalogue: &Catalogue,
-    client: &mut Option<tokio_postgres::Client>,
-) -> anyhow::Result<Schema> {
-    let client = connected(connection, database, client).await?;
-    let transaction = client
-        .build_transaction()
-        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+) -> Result<Schema, tokio_postgres::Error> {
     // Names in the queries of views come qualified.
     transaction.batch_execute("SET LOCAL search_path = pg_catalog").await?;
     let mut schema = Schema::build(catalogue);
     let wanted = Schema::relations_wanted(catalogue);
     for row in transaction.query(LINEAGE_COLUMNS_SQL, &[&wanted]).await? {
-        schema.push_column(
-            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?),
-            (row.try_get(3)?, row.try_get(4)?),
-            (row.try_get(5)?, row.try_get(6)?),
-        );
+        let name: (&str, &str) = (row.try_get(1)?, row.try_get(2)?);
+        let (column, written) = ((row.try_get(4)?, row.try_get(5)?), (row.try_get(6)?, row.try_get(7)?));
+        schema.push_column(row.try_get(0)?, name, row.try_get(3)?, column, written);
     }
     for row in transaction.query(LINEAGE_VIEWS_SQL, &[&wanted]).await? {
         schema.push_view(row.try_get(0)?, row.try_get(1)?);
@@ -387,7 +379,11 @@ async fn read_schema(
         let does = (row.try_get(1)?, row.try_get(2)?);
         schema.push_routine(row.try_get(0)?, does, (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?));
     }
-    transaction.commit().await?;
+    for row in transaction.query(LINEAGE_CODE_SQL, &[]).await? {
+        let (schema_name, name): (&str, &str) = (row.try_get(1)?, row.try_get(2)?);
+        let columns: Option<Vec<String>> = row.try_get(4)?;
+        schema.push_code(row.try_get(0)?, (schema_name, name), row.try_get(3)?, &columns.unwrap_or_default());
+    }
     Ok(schema.finish())
 }
 

@@ -26,7 +26,7 @@ use super::catalogues::CatalogueCell;
 use super::identity::Identity;
 use super::metric;
 use copying::Copying;
-use sight::{Sight, Texts};
+use sight::{Sight, Texts, View};
 use text::StatementText;
 use wait::Wait;
 
@@ -53,6 +53,8 @@ pub(super) struct Execution {
     sight: Sight,
     /// Its rows show keys beside fields of others.
     mixed: bool,
+    /// It may show something even if it fails.
+    failure_tells: bool,
     /// Subjects that were asked for before it ran.
     asked_for: usize,
     /// They are being asked for now.
@@ -234,7 +236,7 @@ impl Inspector for SessionInspector {
         self.executions += 1;
         let refused =
             self.suspended(&seat.principal).filter(|_| !text.is_some_and(|text| text.is_rollback()));
-        let (sight, mixed) = text.map_or((Sight::Plain, false), |text| self.sight(text));
+        let View { sight, mixed, failure_tells } = text.map_or(View::default(), |text| self.view(text));
         let execution = Execution {
             seat,
             text: text.cloned(),
@@ -243,6 +245,7 @@ impl Inspector for SessionInspector {
             told: false,
             sight,
             mixed,
+            failure_tells,
             asked_for: 0,
             asking: false,
             guard: None,

@@ -46,7 +46,7 @@ impl SessionInspector {
             return None;
         }
         let Some(copy) = &lineage.copy else {
-            return (execution.sight == Sight::Plain && lineage.is_plain()).then_some(Copying::Unprotected);
+            return (execution.sight == Sight::Clear && lineage.is_plain()).then_some(Copying::Unprotected);
         };
         let (format, count) = (i16::from(*response.first()?), response.get(1..)?.first_chunk::<2>()?);
         let count = u16::from_be_bytes(*count);

@@ -7,6 +7,7 @@ use rastro_wire::{ClientError, Next, RowsEnd, Settlement};
 
 use super::copying::Copying;
 use super::sight::Sight;
+use super::text::StatementText;
 use super::{Execution, SessionInspector, one_each};
 use crate::config::Policy;
 
@@ -25,13 +26,7 @@ impl SessionInspector {
             self.batch.drop_unattributed();
         }
         self.refuse_rows(execution);
-        // What runs code or stages rows unseen counts as one row.
-        if execution.sight == Sight::Unseen
-            && end == RowsEnd::Completed
-            && !execution.told
-            && self.has_no_rows()
-            && execution.text.as_ref().is_some_and(|text| !text.only_reads())
-        {
+        if execution.sight == Sight::Unseen && self.told_unseen(execution, end) {
             self.count_unseen();
         }
         execution.told = end == RowsEnd::Open && (execution.told || !self.batch.is_empty());
@@ -39,6 +34,20 @@ impl SessionInspector {
             return GO;
         }
         self.admit(execution, end)
+    }
+
+    // What runs code or stages rows unseen counts as one row, and so does a failure that may tell something.
+    fn told_unseen(&self, execution: &Execution, end: RowsEnd) -> bool {
+        match end {
+            RowsEnd::Open => false,
+            RowsEnd::Failed => execution.failure_tells,
+            RowsEnd::Completed => {
+                let shows_itself = |text: &StatementText| text.only_reads() && !text.copies();
+                !execution.told
+                    && self.has_no_rows()
+                    && execution.text.as_ref().is_some_and(|text| !shows_itself(text))
+            }
+        }
     }
 
     fn has_no_rows(&self) -> bool {

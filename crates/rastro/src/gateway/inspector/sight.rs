@@ -38,10 +38,13 @@ enum Sql {
 }
 
 /// How far the gateway sees what a statement shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Sight {
     /// Its rows tell.
+    #[default]
     Plain,
+    /// Its rows tell, and nothing else does: it was read, and shows nothing protected in another way.
+    Clear,
     /// Rows without an origin may show anybody.
     Unseen,
     /// Its subjects were asked for.
@@ -49,6 +52,16 @@ pub(super) enum Sight {
     /// Its subjects are more than the budget allows; it may run up to the first row whose subject is beyond, or
     /// not told by the row.
     Guarded,
+}
+
+/// What is known of a statement when it begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct View {
+    pub(super) sight: Sight,
+    /// Its rows mix keys and fields of different subjects.
+    pub(super) mixed: bool,
+    /// It may show something even if it fails.
+    pub(super) failure_tells: bool,
 }
 
 /// What a session knows of its texts.
@@ -188,9 +201,8 @@ impl SessionInspector {
         }
     }
 
-    /// Returns how far a statement is seen that begins now, and whether its rows mix keys and fields of
-    /// different subjects.
-    pub(super) fn sight(&mut self, text: &StatementText) -> (Sight, bool) {
+    /// Returns how far a statement is seen that begins now.
+    pub(super) fn view(&mut self, text: &StatementText) -> View {
         if text.prepares()
             && let Sql::Whole(sql) = &text.source.sql
         {
@@ -198,22 +210,23 @@ impl SessionInspector {
         }
         let known = text.source.known.lock();
         let lineage = known.as_ref().map(|(_, lineage)| lineage);
+        let unseen = View { sight: Sight::Unseen, ..View::default() };
         if text.is_ddl() {
             self.texts.ddl_concerned |= !matches!(text.source.sql, Sql::Left);
         } else if self.texts.ddl_concerned && self.ddl_open && !text.is_rollback() {
-            return (Sight::Unseen, false);
+            return unseen;
         }
         if self.texts.ran_unseen && text.is_dynamic() {
-            return (Sight::Unseen, false);
+            return unseen;
         }
-        match lineage {
-            Some(lineage) if lineage.opaque || lineage.query.is_some() => {
-                self.texts.ran_unseen |= lineage.opaque;
-                (Sight::Unseen, lineage.mixed)
-            }
-            Some(lineage) => (Sight::Plain, lineage.mixed),
-            None => (Sight::Plain, false),
+        let Some(lineage) = lineage else { return View::default() };
+        let mixed = lineage.mixed;
+        if !lineage.opaque && lineage.query.is_none() {
+            return View { sight: Sight::Clear, mixed, failure_tells: false };
         }
+        self.texts.ran_unseen |= lineage.opaque;
+        let failure_tells = lineage.runs_unseen || lineage.query.is_some();
+        View { sight: Sight::Unseen, mixed, failure_tells }
     }
 
     /// Reads a row of the answer to the query for a statement's subjects.
@@ -252,8 +265,9 @@ impl SessionInspector {
 
     /// Takes note of whether a statement's subjects are known now.
     pub(super) fn subjects_known(&mut self, execution: &mut Execution, failed: bool) {
-        let lineage = execution.text.as_ref().and_then(|text| text.source.lineage());
-        let partly = lineage.is_none_or(|(_, lineage)| lineage.opaque);
+        let lineage =
+            execution.text.as_ref().and_then(|text| text.source.lineage()).map(|(_, lineage)| lineage);
+        let partly = lineage.as_ref().is_none_or(|lineage| lineage.opaque);
         if failed {
             metric::inquiry_failed();
         }
@@ -265,6 +279,7 @@ impl SessionInspector {
             _ => Sight::Asked,
         };
         execution.asking = false;
+        execution.failure_tells = failed || lineage.is_some_and(|lineage| lineage.runs_unseen);
         execution.told = false;
     }
 }

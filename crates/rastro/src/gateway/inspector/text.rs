@@ -15,6 +15,7 @@ pub(in crate::gateway) struct StatementText {
     ddl: bool,
     dynamic: bool,
     only_reads: bool,
+    copies: bool,
     prepares: bool,
     begins: bool,
     pub(super) source: Source,
@@ -46,6 +47,7 @@ impl StatementText {
             rollback,
             dynamic,
             only_reads,
+            copies: !truncated && keywords().all(|keyword| keyword == b"COPY"),
             ddl: truncated
                 || scratch
                     .statements()
@@ -78,6 +80,11 @@ impl StatementText {
     /// Returns whether the text changes nothing, as far as it tells: functions are not looked into.
     pub(super) fn only_reads(&self) -> bool {
         self.only_reads
+    }
+
+    /// Returns whether the text does nothing but COPY.
+    pub(super) fn copies(&self) -> bool {
+        self.copies
     }
 
     /// Returns whether the text opens a transaction block and does nothing else.

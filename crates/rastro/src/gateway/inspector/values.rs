@@ -129,6 +129,7 @@ impl SessionInspector {
             told: false,
             sight: Sight::Plain,
             mixed: false,
+            failure_tells: false,
             asked_for: 0,
             asking: false,
             guard: None,

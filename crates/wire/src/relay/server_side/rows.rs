@@ -96,6 +96,10 @@ where
             None => walk.at,
         };
         let Some((rows, next)) = self.settle_rows(walk, walk.at, end) else { return Flow::On };
+        if walk.from > walk.at {
+            // An error that has gone its way already: what it told is settled with what comes next.
+            return Flow::On;
+        }
         // Some rows stay behind: find the byte after those admitted.
         let mut cut_at = rows_from;
         let mut left = rows;
