@@ -7,7 +7,7 @@ use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{AExpr, AExprKind, FuncCall, Node, SelectStmt, SubLink, SubLinkType};
 
 use super::from::{key_place, same_kind};
-use super::level::{Conjunct, Deps, Level, Output, Place};
+use super::level::{Conjunct, Deps, Level, Output};
 use super::resolve::{Reach, Resolver};
 use super::schema::Routine;
 use super::tree;
