@@ -189,7 +189,7 @@ fn reachable_salts(scratch: &Scratch) -> Vec<Seed> {
                 EntrySecret::Whole(seed) => {
                     for parts in &counts {
                         let mut seeds = Seeds::of_parts(expand(&seed).1, *parts as usize);
-                        salts.extend((0..parts).map(|_| seeds.next_seed()));
+                        salts.extend((0..*parts).map(|_| seeds.next_seed()));
                     }
                 }
                 EntrySecret::Punctured(entry) => salts.extend(entry.salts()),
