@@ -1,6 +1,7 @@
 //! Decides over one session: who is asking, what rows show, whether the budget allows it, and when the
 //! ledger has it.
 
+mod account;
 mod recording;
 mod sight;
 mod text;
@@ -17,12 +18,13 @@ use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, RowScan, row_descripti
 use rastro_detect::{Mode, Next as BudgetNext, PrincipalBudget, Suspensions};
 use rastro_ledger::{EntryNo, Outcome, PrincipalRef, SessionRef};
 use rastro_model::{Clock, Principal, ShownBatch};
-use rastro_wire::{Before, CancelKey, ClientError, Heard, Inspector, Next, RowsEnd, Settlement};
+use rastro_wire::{Before, CancelKey, ClientError, Heard, Inspector, Next, Reported, RowsEnd, Settlement};
 
 use super::Gateway;
 use super::catalogues::CatalogueCell;
 use super::identity::Identity;
 use super::metric;
+use account::Counter;
 use sight::{Sight, Texts};
 use text::StatementText;
 use wait::Wait;
@@ -101,6 +103,7 @@ pub(super) struct SessionInspector {
     released: u64,
     wait: Wait,
     cancel_key: Option<CancelKey>,
+    counter: Counter,
 }
 
 impl SessionInspector {
@@ -131,6 +134,7 @@ impl SessionInspector {
             released: 0,
             wait: Wait::default(),
             cancel_key: None,
+            counter: Counter::default(),
         }
     }
 
@@ -353,7 +357,9 @@ impl Inspector for SessionInspector {
             })?,
         }
         self.read_values(reading, payload);
-        self.judge_row()
+        self.judge_row()?;
+        self.counter.read();
+        Ok(())
     }
 
     fn copy_begins(&mut self) {
@@ -362,7 +368,17 @@ impl Inspector for SessionInspector {
 
     fn copy_row(&mut self, payload: &[u8]) -> Result<(), ClientError> {
         self.read_chunk(payload);
-        self.judge_row()
+        self.judge_row()?;
+        self.counter.read();
+        Ok(())
+    }
+
+    fn passed(&mut self, rows: u64) {
+        self.counter.passed(rows);
+    }
+
+    fn counted(&mut self, _: &mut Execution, reported: Option<Reported>) {
+        self.count_statement(reported);
     }
 
     fn message(&mut self, execution: Option<&mut Execution>, _: u8, payload: &[u8]) -> Heard {
@@ -414,6 +430,7 @@ impl Inspector for SessionInspector {
             Ok(hold) => hold,
             Err(error) => return self.unrecorded(&error),
         };
+        self.counter.admitted(&self.batch, rows);
         if let Some(breach) = breach {
             self.alert(execution, breach);
         }
@@ -436,6 +453,8 @@ impl Inspector for SessionInspector {
 
     fn stopped(&mut self, _: &mut Execution) {
         self.batch.clear();
+        self.counter.dropped();
+        self.count_statement(None);
         self.wait = Wait::default();
         metric::statement_cut();
     }
@@ -472,6 +491,7 @@ impl Inspector for SessionInspector {
 
     fn ready_for_query(&mut self, status: u8) {
         self.identity.ready_for_query(status);
+        self.tell_account(false);
         if self.ddl_open && status == b'I' {
             self.ddl_open = false;
             self.texts.ddl_concerned = false;
@@ -482,6 +502,8 @@ impl Inspector for SessionInspector {
 
 impl Drop for SessionInspector {
     fn drop(&mut self) {
+        self.count_statement(None);
+        self.tell_account(true);
         if let Some(key) = &self.cancel_key {
             self.gateway.cancel_keys.lock().remove(key);
         }
