@@ -124,8 +124,7 @@ pub fn erase(
     request: &ErasureRequest<'_>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Erased, EraseError> {
-    let names = |text: &str| text.contains(request.subject);
-    if names(request.why) || names(request.by) {
+    if names(request.why, request.subject) || names(request.by, request.subject) {
         return Err(EraseError::Named);
     }
     let files = Directory::new(&paths.spool);
@@ -161,6 +160,15 @@ pub fn erase(
     // Everything appended is durable already.
     let _ = spool.close();
     Ok(erased)
+}
+
+/// Returns whether a text holds a key as a word of its own.
+fn names(text: &str, key: &str) -> bool {
+    text.match_indices(key).any(|(at, found)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let behind = text.get(at + found.len()..).and_then(|behind| behind.chars().next());
+        ![before, behind].into_iter().flatten().any(char::is_alphanumeric)
+    })
 }
 
 fn list(files: &Directory) -> Result<Vec<u64>, EraseError> {
