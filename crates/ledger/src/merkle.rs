@@ -46,13 +46,14 @@ pub(crate) fn digest(parts: &[&[u8]]) -> Hash {
         parts.iter().for_each(|part| sha.update(part));
         return sha.finalize().into();
     }
-    let mut rest = message.as_mut_slice();
+    let mut at = 0;
     for part in parts {
-        let Some((to, left)) = rest.split_at_mut_checked(part.len()) else { break };
-        to.copy_from_slice(part);
-        rest = left;
+        if let Some(to) = message.get_mut(at..at + part.len()) {
+            to.copy_from_slice(part);
+        }
+        at += part.len();
     }
-    if let Some(end) = rest.first_mut() {
+    if let Some(end) = message.get_mut(at) {
         *end = 0x80;
     }
     let (used, _) = message.split_at_mut(blocks * BLOCK);

@@ -61,7 +61,7 @@ pub(crate) fn read_ledger(
             gaps.insert(told.session.id, told.account.gap());
         }
         if let Content::Reason(reason) = entry.content
-            && entry.schema.kinds.get(usize::from(reason.kind.0)).is_some_and(|name| name == kind)
+            && entry.schema.kinds.get(usize::from(reason.kind.0)).is_some_and(|name| *name == kind)
         {
             let pair = reading.pair(&reason.principal, reason.key)?;
             reading.spans.entry(pair).or_default().push((reason.asked_at, reason.until));
