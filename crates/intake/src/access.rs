@@ -47,7 +47,14 @@ pub struct Access {
     pub fields: FieldSet,
     /// Whether a reason explains it; `None` if the log says nothing of reasons.
     pub explained: Option<bool>,
+    /// Number of its reason in [`Names::texts`], with [`AccessReader::keep_texts`]; `None` if it has none.
+    pub reason: Option<TextNumber>,
+    /// The same of its statement.
+    pub statement: Option<TextNumber>,
 }
+
+/// Number of a text in [`Names::texts`], and one.
+pub type TextNumber = std::num::NonZeroU32;
 
 /// An access to a subject that was asked for, with all that the log says of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,6 +85,23 @@ pub struct Names {
     pub subjects: Interner,
     /// Fields.
     pub fields: FieldNames,
+    /// Reasons and statements, where they are kept.
+    pub texts: Interner,
+}
+
+impl Names {
+    /// Returns a reason or statement.
+    pub fn text(&self, number: TextNumber) -> String {
+        self.texts.text(number.get() - 1)
+    }
+
+    pub(crate) fn text_number(&self, text: &[u8]) -> Result<Option<TextNumber>, String> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let number = self.texts.number(text).and_then(|number| number.checked_add(1));
+        number.map(TextNumber::new).ok_or_else(|| "too many reasons and statements".to_owned())
+    }
 }
 
 /// Reads access logs.
@@ -91,6 +115,8 @@ pub struct AccessReader<'a> {
     pub noted: &'a NotedSubjects,
     /// Reasons from elsewhere.
     pub reasons: Option<&'a Reasons>,
+    /// Whether reasons and statements are kept of every access.
+    pub keep_texts: bool,
     /// Threads at work.
     pub threads: usize,
 }
@@ -134,6 +160,7 @@ impl AccessReader<'_> {
                 principals: Cache::new(),
                 fields: Cache::new(),
                 has_reasons: self.reasons.is_some(),
+                texts: Cache::new(),
                 put_off: Vec::new(),
                 values: Vec::new(),
                 noted: Vec::new(),
@@ -165,6 +192,7 @@ struct AccessWorker<'a> {
     principals: Cache<u32>,
     fields: Cache<FieldSet>,
     has_reasons: bool,
+    texts: Cache<Option<TextNumber>>,
     /// Accesses whose subjects are integers, and these.
     put_off: Vec<Access>,
     values: Vec<u64>,
@@ -207,7 +235,22 @@ impl Worker for AccessWorker<'_> {
         let reason = cell(REASON).map(<[u8]>::trim_ascii);
         self.has_reasons |= reason.is_some();
         let given = reason.map(|text| !text.is_empty());
-        let access = Access { time, principal, subject: number, fields, explained: given };
+        let mut kept = |text: Option<&[u8]>| match text.map(cut_note) {
+            Some(text) if self.reader.keep_texts && !text.is_empty() => {
+                self.texts.get(text, || names.text_number(text))
+            }
+            _ => Ok(None),
+        };
+        let (kept_reason, kept_statement) = (kept(reason)?, kept(cell(STATEMENT))?);
+        let access = Access {
+            time,
+            principal,
+            subject: number,
+            fields,
+            explained: given,
+            reason: kept_reason,
+            statement: kept_statement,
+        };
         let noted = match integer {
             Some(value) => self.reader.noted.has_integer(value),
             None => self.reader.noted.contains(number),
@@ -300,6 +343,9 @@ pub(crate) fn unreadable_time(text: &[u8]) -> String {
 
 /// Returns the beginning of a text, for people to read.
 pub(crate) fn note(text: &[u8]) -> String {
-    let cut = text.get(..text.len().min(NOTE_BYTES_MAX)).unwrap_or_default();
-    String::from_utf8_lossy(cut.trim_ascii()).into_owned()
+    String::from_utf8_lossy(cut_note(text)).into_owned()
+}
+
+pub(crate) fn cut_note(text: &[u8]) -> &[u8] {
+    text.get(..text.len().min(NOTE_BYTES_MAX)).unwrap_or_default().trim_ascii()
 }

@@ -20,7 +20,7 @@ mod time;
 mod victims;
 
 pub use access::{
-    ACCESS_COLUMNS, Access, AccessBatch, AccessFormat, AccessReader, AccessTally, Names, Noted,
+    ACCESS_COLUMNS, Access, AccessBatch, AccessFormat, AccessReader, AccessTally, Names, Noted, TextNumber,
 };
 pub use error::{BadLine, IntakeError};
 pub use header::ColumnMap;

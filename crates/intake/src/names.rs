@@ -143,6 +143,14 @@ impl Interner {
         String::from_utf8_lossy(slice(&shard.ends, &shard.texts, index)).into_owned()
     }
 
+    /// Returns the integer that a number's text is, in its shortest form; `None` if it is none.
+    pub fn integer(&self, number: u32) -> Option<u64> {
+        let shards = SHARDS as u32;
+        let (index, kind) = (number / shards / 2, number / shards % 2);
+        let shard = self.shards.get((number % shards) as usize).filter(|_| kind == 0)?;
+        shard.lock().values.get(index as usize).copied()
+    }
+
     /// Returns how many texts have a number.
     pub fn len(&self) -> usize {
         self.shards.iter().map(Mutex::lock).map(|shard| shard.values.len() + shard.ends.len()).sum()

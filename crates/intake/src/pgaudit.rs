@@ -7,7 +7,9 @@ use std::path::Path;
 
 use rastro_model::FieldSet;
 
-use crate::access::{Access, AccessBatch, AccessReader, AccessTally, Noted, name, note, unreadable_time};
+use crate::access::{
+    Access, AccessBatch, AccessReader, AccessTally, Noted, cut_note, name, note, unreadable_time,
+};
 use crate::cells::{Cells, Record, Step};
 use crate::error::IntakeError;
 use crate::header::Header;
@@ -143,6 +145,8 @@ impl Worker for AuditWorker<'_> {
         let time = self.times.read(time).ok_or_else(|| unreadable_time(time))?;
         let principal = name(Some(record.get(USER)), "user_name")?;
         let principal = names.principals.number(principal).ok_or("too many principals")?;
+        let kept =
+            if self.reader.keep_texts { names.text_number(cut_note(statement.as_bytes()))? } else { None };
         for (keys, table) in found {
             let mut fields = FieldSet::EMPTY;
             for (field, column) in &table.fields {
@@ -153,7 +157,15 @@ impl Worker for AuditWorker<'_> {
             for key in &keys.keys {
                 let subject = names.subjects.number(key.as_bytes()).ok_or("too many subjects")?;
                 let listed = self.reader.reasons.map(|reasons| reasons.explain(principal, subject, time));
-                let access = Access { time, principal, subject, fields, explained: listed };
+                let access = Access {
+                    time,
+                    principal,
+                    subject,
+                    fields,
+                    explained: listed,
+                    reason: None,
+                    statement: kept,
+                };
                 batch.accesses.push(access);
                 let noted = match shortest_integer(key.as_bytes()) {
                     Some(value) => self.reader.noted.has_integer(value),

@@ -38,8 +38,14 @@ fn read_bytes(bytes: &[u8], format: &AccessFormat, reasons: Option<&str>) -> Res
             Some(read.map_err(plain)?.0)
         }
     };
-    let reader =
-        AccessReader { format, names: &names, noted: &noted_subjects, reasons: reasons.as_ref(), threads: 3 };
+    let reader = AccessReader {
+        format,
+        names: &names,
+        noted: &noted_subjects,
+        reasons: reasons.as_ref(),
+        keep_texts: false,
+        threads: 3,
+    };
     let (mut accesses, mut noted) = (Vec::new(), Vec::new());
     let tally = reader
         .read(&path, |batch, _| {

@@ -7,11 +7,13 @@ use rastro_model::{Certainty, FieldSet, KindId, Login, Principal, SubjectKey, Ti
 use crate::body::Combination;
 use crate::bytes::{Cursor, FormatError};
 use crate::encode::{
-    CERTAINTIES, COMBINATION, CONTROL, DISCLOSURE, PRINCIPAL, REASON, SCHEMA, SECTION, SESSION, Schema, TEXT,
+    ACCOUNT, CERTAINTIES, COMBINATION, CONTROL, DISCLOSURE, ERASED_REASON, ERASURE, PRINCIPAL, REASON,
+    SCHEMA, SECTION, SESSION, Schema, TEXT,
 };
-use crate::entry::{ControlKind, EntryNo, Outcome};
+use crate::entry::{Account, ControlKind, EntryNo, Outcome};
+use crate::merkle::Hash;
 use crate::names::SessionFacts;
-use crate::set::{SUBJECTS_MAX, Subjects, read_set};
+use crate::set::{SUBJECTS_MAX, Subjects, read_set, split_erased};
 
 /// A session as read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct SubjectSet {
     pub fields: FieldSet,
     /// Of whom.
     pub subjects: Subjects,
+    /// How many subjects more there were, who have been erased.
+    pub erased: u32,
 }
 
 /// Rows shown to a principal, as read back.
@@ -99,6 +103,45 @@ pub struct Control {
     pub why: String,
 }
 
+/// What is left of a reason whose subject was erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasedReason {
+    /// To whom.
+    pub principal: Principal,
+    /// First moment explained.
+    pub asked_at: Timestamp,
+    /// Last moment explained.
+    pub until: Timestamp,
+}
+
+/// That a subject was erased, as read back. Does not say who it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// When.
+    pub time: Timestamp,
+    /// Which one, from 1.
+    pub number: u32,
+    /// How many places it was taken out of.
+    pub places: u32,
+    /// SHA-256 of the list of these places.
+    pub list: Hash,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What entries say of a session beside what the server said, as read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionAccount {
+    /// When.
+    pub time: Timestamp,
+    /// Of which session.
+    pub session: Arc<Session>,
+    /// From the session's beginning to that moment.
+    pub account: Account,
+}
+
 /// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -108,6 +151,12 @@ pub enum Content {
     Reason(Reason),
     /// Something was done.
     Control(Control),
+    /// A reason was found; whose it was is erased.
+    ErasedReason(ErasedReason),
+    /// Somebody was erased.
+    Erasure(Erasure),
+    /// Rows were counted against the server's own count.
+    Account(SessionAccount),
 }
 
 /// An entry of the spool.
@@ -128,6 +177,9 @@ impl Entry {
             Content::Disclosure(disclosure) => disclosure.time,
             Content::Reason(reason) => reason.asked_at,
             Content::Control(control) => control.time,
+            Content::ErasedReason(reason) => reason.asked_at,
+            Content::Erasure(erasure) => erasure.time,
+            Content::Account(account) => account.time,
         }
     }
 
@@ -135,6 +187,7 @@ impl Entry {
     pub fn last_moment(&self) -> Timestamp {
         match &self.content {
             Content::Reason(reason) => reason.until.max(reason.asked_at),
+            Content::ErasedReason(reason) => reason.until.max(reason.asked_at),
             _ => self.time(),
         }
     }
@@ -143,7 +196,7 @@ impl Entry {
 /// Reads the records of one file.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    schema: Arc<Schema>,
+    pub(crate) schema: Arc<Schema>,
     /// With the ordinal of the session's last statement.
     sessions: Vec<(Arc<Session>, u64)>,
     principals: Vec<Principal>,
@@ -199,6 +252,9 @@ impl Decoder {
             COMBINATION => self.combination(&mut cursor).map(|()| None),
             REASON => self.reason(&mut cursor).map(Some),
             CONTROL => self.control(&mut cursor).map(Some),
+            ERASED_REASON => self.erased_reason(&mut cursor).map(Some),
+            ERASURE => self.erasure(&mut cursor).map(Some),
+            ACCOUNT => self.account(&mut cursor).map(Some),
             tag => match tag.checked_sub(DISCLOSURE).and_then(|n| Outcome::ALL.get(usize::from(n))) {
                 Some(outcome) => self.disclosure(&mut cursor, *outcome).map(Some),
                 None => Err(FormatError::Tag(tag)),
@@ -277,9 +333,15 @@ impl Decoder {
                 0 => cursor.len(),
                 len => len,
             };
-            let subjects = read_set(cursor.take(len)?, room)?;
+            let (erased, rest) = split_erased(cursor.take(len)?, room)?;
+            room -= erased as usize;
+            let subjects = if rest.is_empty() && erased > 0 {
+                Subjects::Ints(Vec::new())
+            } else {
+                read_set(rest, room)?
+            };
             room -= subjects.len();
-            sets.push(SubjectSet { kind, certainty, fields, subjects });
+            sets.push(SubjectSet { kind, certainty, fields, subjects, erased });
         }
         Ok(Content::Disclosure(Disclosure { time, session, principal, statement, text, outcome, rows, sets }))
     }
@@ -297,6 +359,37 @@ impl Decoder {
         };
         let reason = cursor.text()?.to_owned();
         Ok(Content::Reason(Reason { principal, kind, key, reason, asked_at, until }))
+    }
+
+    fn erased_reason(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, FormatError> {
+        let asked_at = self.time(cursor)?;
+        let until = Timestamp(asked_at.0.wrapping_add(cursor.signed()?));
+        let principal = self.principal(cursor.varint()?)?;
+        Ok(Content::ErasedReason(ErasedReason { principal, asked_at, until }))
+    }
+
+    fn erasure(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, FormatError> {
+        let time = self.time(cursor)?;
+        let mut number = || u32::try_from(cursor.varint()?).map_err(|_| FormatError::Range("erasure"));
+        let (number, places) = (number()?, number()?);
+        let list = cursor.array()?;
+        let (by, why) = (cursor.text()?.to_owned(), cursor.text()?.to_owned());
+        Ok(Content::Erasure(Erasure { time, number, places, list, by, why }))
+    }
+
+    fn account(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, FormatError> {
+        let time = self.time(cursor)?;
+        let session = Arc::clone(&lookup(&self.sessions, cursor.varint()?, "session")?.0);
+        let ended = match cursor.byte()? {
+            0 => false,
+            1 => true,
+            _ => return Err(FormatError::Range("end of a session")),
+        };
+        let mut account = Account { ended, ..Account::default() };
+        for count in account.counts_mut() {
+            *count = cursor.varint()?;
+        }
+        Ok(Content::Account(SessionAccount { time, session, account }))
     }
 
     fn control(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, FormatError> {

@@ -7,7 +7,7 @@ use rastro_model::{Certainty, SubjectKey, Timestamp};
 
 use crate::body::{Body, Combination};
 use crate::bytes::{put_signed, put_text, put_varint};
-use crate::entry::{ControlEntry, DisclosureEntry, ReasonEntry};
+use crate::entry::{AccountEntry, ControlEntry, DisclosureEntry, ErasureEntry, ReasonEntry};
 use crate::names::{NAME_MAX, PrincipalRef, SessionRef, TEXT_MAX, TextRef};
 
 /// The names behind the numbers of kinds and fields.
@@ -28,7 +28,10 @@ pub(crate) const COMBINATION: u8 = 0x06;
 /// Plus the outcome.
 pub(crate) const DISCLOSURE: u8 = 0x10;
 pub(crate) const REASON: u8 = 0x20;
+pub(crate) const ERASED_REASON: u8 = 0x21;
 pub(crate) const CONTROL: u8 = 0x30;
+pub(crate) const ERASURE: u8 = 0x31;
+pub(crate) const ACCOUNT: u8 = 0x32;
 
 /// Greatest length of a record: keeps a frame within its 24 bits of length.
 pub(crate) const RECORD_MAX: usize = 4 << 20;
@@ -203,6 +206,29 @@ impl Encoder {
         put_varint(&mut self.scratch, session);
         put_text(&mut self.scratch, entry.by, NAME_MAX);
         put_text(&mut self.scratch, entry.why, NAME_MAX);
+        self.put_record(out);
+    }
+
+    pub(crate) fn put_erasure(&mut self, out: &mut Vec<u8>, entry: &ErasureEntry<'_>) {
+        self.scratch.push(ERASURE);
+        self.put_time(entry.time);
+        put_varint(&mut self.scratch, u64::from(entry.number));
+        put_varint(&mut self.scratch, u64::from(entry.places));
+        self.scratch.extend_from_slice(entry.list);
+        put_text(&mut self.scratch, entry.by, NAME_MAX);
+        put_text(&mut self.scratch, entry.why, NAME_MAX);
+        self.put_record(out);
+    }
+
+    pub(crate) fn put_account(&mut self, out: &mut Vec<u8>, entry: &AccountEntry<'_>) {
+        let session = self.session_number(out, entry.session);
+        self.scratch.push(ACCOUNT);
+        self.put_time(entry.time);
+        put_varint(&mut self.scratch, u64::from(session));
+        self.scratch.push(u8::from(entry.account.ended));
+        for count in entry.account.counts() {
+            put_varint(&mut self.scratch, count);
+        }
         self.put_record(out);
     }
 

@@ -69,11 +69,13 @@ pub enum ControlKind {
     Configured = 6,
     /// Somebody read the ledger about a person.
     LedgerRead = 7,
+    /// A log that others wrote was imported.
+    Imported = 8,
 }
 
 impl ControlKind {
     /// Every kind, at the position of its number in the format.
-    pub const ALL: [ControlKind; 8] = [
+    pub const ALL: [ControlKind; 9] = [
         ControlKind::GatewayStarted,
         ControlKind::GatewayStopped,
         ControlKind::Suspended,
@@ -82,6 +84,7 @@ impl ControlKind {
         ControlKind::Refused,
         ControlKind::Configured,
         ControlKind::LedgerRead,
+        ControlKind::Imported,
     ];
 }
 
@@ -139,4 +142,79 @@ pub struct ControlEntry<'a> {
     pub by: &'a str,
     /// Why. Must hold no personal value.
     pub why: &'a str,
+}
+
+/// That a subject was erased. Says how much went, and nothing of whose it was.
+#[derive(Clone, Copy, Debug)]
+pub struct ErasureEntry<'a> {
+    /// When.
+    pub time: Timestamp,
+    /// Which one, from 1.
+    pub number: u32,
+    /// How many places the subject is taken out of.
+    pub places: u32,
+    /// SHA-256 of the list of these places.
+    pub list: &'a [u8; 32],
+    /// By whom; at most 4 KiB are kept, as of `why`.
+    pub by: &'a str,
+    /// Why. Must not name the subject.
+    pub why: &'a str,
+}
+
+/// How rows that a session's client got are accounted for, counted from the session's beginning. What the
+/// server reported must be the sum of what the gateway counted: [`Account::gap`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Account {
+    /// Rows that the server's own messages report of statements that completed.
+    pub reported: u64,
+    /// Of them, rows with protected fields; they are in entries, attributed or not.
+    pub recorded: u64,
+    /// Of them, rows in which nothing protected is.
+    pub plain: u64,
+    /// Rows given to the client by statements that the server did not report: cut, failed, or suspended
+    /// between two parts.
+    pub unreported: u64,
+    /// Rows of entries whose subjects are not known.
+    pub unattributed: u64,
+    /// Statements that completed.
+    pub statements: u64,
+    /// Of them, statements whose rows do not add up.
+    pub uneven: u64,
+    /// Rows that do not add up, either way.
+    pub missing: u64,
+    /// The session is over.
+    pub ended: bool,
+}
+
+impl Account {
+    /// Returns how many rows are not accounted for, one way or the other; 0: coverage is complete.
+    pub fn gap(&self) -> u64 {
+        let difference = self.reported.abs_diff(self.recorded.saturating_add(self.plain));
+        difference.max(self.missing)
+    }
+
+    pub(crate) fn counts(&self) -> [u64; 8] {
+        let Account {
+            reported, recorded, plain, unreported, unattributed, statements, uneven, missing, ..
+        } = *self;
+        [reported, recorded, plain, unreported, unattributed, statements, uneven, missing]
+    }
+
+    pub(crate) fn counts_mut(&mut self) -> [&mut u64; 8] {
+        let Account {
+            reported, recorded, plain, unreported, unattributed, statements, uneven, missing, ..
+        } = self;
+        [reported, recorded, plain, unreported, unattributed, statements, uneven, missing]
+    }
+}
+
+/// A session's account.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountEntry<'a> {
+    /// When.
+    pub time: Timestamp,
+    /// Of which session.
+    pub session: &'a SessionRef,
+    /// The counts.
+    pub account: Account,
 }

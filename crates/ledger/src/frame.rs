@@ -3,7 +3,10 @@
 use rastro_model::Timestamp;
 
 pub(crate) const MAGIC: [u8; 8] = *b"RASTROSP";
-pub(crate) const VERSION: u16 = 1;
+/// The version written; the one before is read too.
+pub(crate) const VERSION: u16 = 2;
+/// Bit of the header's flags: what the file holds was imported, not recorded by a gateway.
+const IMPORTED: u16 = 1;
 /// Bytes of a file header.
 pub(crate) const HEADER_LEN: usize = 64;
 /// Bytes before the body of a frame.
@@ -14,6 +17,10 @@ pub(crate) const FRAME_BODY_MAX: usize = (1 << 24) - 1;
 /// What the header of a spool file tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFacts {
+    /// Version of the format.
+    pub version: u16,
+    /// The entries come from logs that others wrote.
+    pub imported: bool,
     /// How often the spool had been opened for writing when the file was begun.
     pub run: u32,
     /// Position of the file in the spool, from 1.
@@ -36,7 +43,7 @@ pub enum HeaderError {
     #[error("not a spool file")]
     Magic,
     /// A version this program does not know.
-    #[error("format version {found}, this program reads version {VERSION}")]
+    #[error("format version {found}, this program reads versions 1 to {VERSION}")]
     Version {
         /// Version found.
         found: u16,
@@ -51,8 +58,9 @@ impl FileFacts {
     pub(crate) fn encode(&self) -> [u8; HEADER_LEN] {
         let mut out = Vec::with_capacity(HEADER_LEN);
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&[0; 2]);
+        out.extend_from_slice(&self.version.to_le_bytes());
+        let flags = if self.imported { IMPORTED } else { 0 };
+        out.extend_from_slice(&flags.to_le_bytes());
         out.extend_from_slice(&self.run.to_le_bytes());
         out.extend_from_slice(&self.seq.to_le_bytes());
         out.extend_from_slice(&self.salt.to_le_bytes());
@@ -76,13 +84,19 @@ impl FileFacts {
             return Err(HeaderError::Magic);
         }
         let found = u16::from_le_bytes(field(head, 8));
-        if found != VERSION {
+        if !(1..=VERSION).contains(&found) {
             return Err(HeaderError::Version { found });
         }
         if crc32c::crc32c(head) != u32::from_le_bytes(*crc) {
             return Err(HeaderError::Damaged);
         }
+        let flags = u16::from_le_bytes(field(head, 10));
+        if found > 1 && flags & !IMPORTED != 0 {
+            return Err(HeaderError::Damaged);
+        }
         Ok(FileFacts {
+            version: found,
+            imported: found > 1 && flags & IMPORTED != 0,
             run: u32::from_le_bytes(field(head, 12)),
             seq: u64::from_le_bytes(field(head, 16)),
             salt: u64::from_le_bytes(field(head, 24)),

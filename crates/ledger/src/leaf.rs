@@ -1,6 +1,6 @@
 //! Entries to leaves: what the log commits to, in bytes that do not depend on how the spool packs them.
 //!
-//! A leaf is `0x01 || header || subjects`: a salted commitment to everything but the subjects, and the root
+//! A leaf is `0x02 || header || subjects`: a salted commitment to everything but the subjects, and the root
 //! of a small tree with one salted commitment a subject. So one subject can be shown to be in an entry
 //! without naming the others, and destroyed without breaking the proof. `docs/ledger-format.md` has the bytes.
 
@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use rastro_model::SubjectKey;
 
-use crate::decode::{Content, Entry, Session, StatementText, SubjectSet};
+use crate::decode::{Content, Entry, Reason, Session, StatementText, SubjectSet};
 use crate::encode::{Schema, certainty_number};
 use crate::merkle::{Hash, digest, hash_leaf, merkle_root};
-use crate::salts::{Seed, Seeds, expand};
+use crate::salts::{EntrySecret, PartOrder, Seed, Seeds, expand};
 use crate::set::Subjects;
 
 /// Bytes of a leaf's data: what an entry bundle holds.
@@ -25,19 +25,24 @@ pub(crate) struct LeafMaker {
     texts: Recent<StatementText>,
     bytes: Vec<u8>,
     parts: Vec<Hash>,
+    /// Subjects the entry says it has or had.
+    parts_said: u32,
 }
 
 impl LeafMaker {
-    /// Returns the data of an entry's leaf; `seed` is the entry's, `file_header` the 64 bytes at the front of
-    /// its file if it is the first there.
+    /// Returns the data of an entry's leaf; `secret` is the entry's, `order` its file's, `file_header` the 64
+    /// bytes at the front of its file if it is the first there.
     pub(crate) fn leaf_data(
         &mut self,
         entry: &Entry,
-        seed: &Seed,
+        secret: EntrySecret<'_>,
+        order: PartOrder,
         file_header: Option<&[u8]>,
     ) -> [u8; LEAF_DATA_LEN] {
-        let (head_salt, body_seed) = expand(seed);
-        self.put_subjects(entry, body_seed);
+        let head_salt = self.put_parts(entry, secret);
+        if order == PartOrder::ByHash && self.parts.len() > 1 {
+            self.parts.sort_unstable();
+        }
         self.put_header(entry);
         self.bytes.extend_from_slice(file_header.unwrap_or_default());
         let header = digest(&[&[0x03], &head_salt, &self.bytes]);
@@ -45,7 +50,7 @@ impl LeafMaker {
             [one] => *one,
             parts => merkle_root(parts),
         };
-        let mut data = [0x01; LEAF_DATA_LEN];
+        let mut data = [order.tag(); LEAF_DATA_LEN];
         let (_, rest) = data.split_at_mut(1);
         let (first, second) = rest.split_at_mut(32);
         first.copy_from_slice(&header);
@@ -54,8 +59,31 @@ impl LeafMaker {
     }
 
     /// Returns the hash of an entry's leaf.
-    pub(crate) fn leaf(&mut self, entry: &Entry, seed: &Seed, file_header: Option<&[u8]>) -> Hash {
-        hash_leaf(&self.leaf_data(entry, seed, file_header))
+    pub(crate) fn leaf(
+        &mut self,
+        entry: &Entry,
+        secret: EntrySecret<'_>,
+        order: PartOrder,
+        file_header: Option<&[u8]>,
+    ) -> Hash {
+        hash_leaf(&self.leaf_data(entry, secret, order, file_header))
+    }
+
+    /// Hashes an entry's parts; returns what salts its header.
+    fn put_parts(&mut self, entry: &Entry, secret: EntrySecret<'_>) -> Seed {
+        match secret {
+            EntrySecret::Whole(seed) => {
+                let (head, body) = expand(&seed);
+                self.put_subjects(entry, &mut PartSalts::Tree(body));
+                head
+            }
+            EntrySecret::Punctured(punctured) => {
+                let mut salts = PartSalts::Listed(punctured.salts().into_iter());
+                self.put_subjects(entry, &mut salts);
+                self.parts.extend_from_slice(&punctured.erased);
+                punctured.head
+            }
+        }
     }
 
     fn put_header(&mut self, entry: &Entry) {
@@ -73,12 +101,16 @@ impl LeafMaker {
             Content::Disclosure(_) => 1,
             Content::Reason(_) => 2,
             Content::Control(_) => 3,
+            // As it was before the subject was erased.
+            Content::ErasedReason(_) => 2,
+            Content::Erasure(_) => 4,
+            Content::Account(_) => 5,
         };
         out.push(kind);
         out.extend_from_slice(&entry.no.0.to_be_bytes());
         out.extend_from_slice(&entry.time().0.to_be_bytes());
         out.extend_from_slice(&schema);
-        out.extend_from_slice(&(self.parts.len() as u32).to_be_bytes());
+        out.extend_from_slice(&self.parts_said.to_be_bytes());
         match &entry.content {
             Content::Disclosure(d) => {
                 out.extend_from_slice(&self.sessions.hash(&d.session, hash_session));
@@ -106,37 +138,46 @@ impl LeafMaker {
                 put_string(out, &c.by);
                 put_string(out, &c.why);
             }
+            Content::ErasedReason(r) => {
+                put_string(out, r.principal.as_str());
+                out.extend_from_slice(&r.until.0.to_be_bytes());
+            }
+            Content::Erasure(e) => {
+                out.extend_from_slice(&e.number.to_be_bytes());
+                out.extend_from_slice(&e.places.to_be_bytes());
+                out.extend_from_slice(&e.list);
+                put_string(out, &e.by);
+                put_string(out, &e.why);
+            }
+            Content::Account(a) => {
+                out.extend_from_slice(&self.sessions.hash(&a.session, hash_session));
+                out.push(u8::from(a.account.ended));
+                a.account.counts().iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
+            }
         }
     }
 
-    fn put_subjects(&mut self, entry: &Entry, seed: Seed) {
+    fn put_subjects(&mut self, entry: &Entry, salts: &mut PartSalts) {
         self.parts.clear();
+        self.parts_said = parts_of(entry);
         match &entry.content {
             Content::Disclosure(d) => {
-                let count = d.sets.iter().map(|set| set.subjects.len().max(1)).sum();
-                let mut seeds = Seeds::of_parts(seed, count);
-                d.sets.iter().for_each(|set| self.put_set(set, &mut seeds));
+                salts.begin(self.parts_said);
+                d.sets.iter().for_each(|set| self.put_set(set, salts));
             }
             Content::Reason(r) => {
                 self.bytes.clear();
-                self.bytes.push(r.kind.0);
-                match &r.key {
-                    SubjectKey::Int(key) => put_int(&mut self.bytes, *key),
-                    SubjectKey::Uuid(key) => put_uuid(&mut self.bytes, *key),
-                    SubjectKey::Text(key) => put_text(&mut self.bytes, key.as_bytes()),
-                }
-                put_string(&mut self.bytes, &r.reason);
-                self.put_part(&mut Seeds::of_parts(seed, 1));
+                put_reason(&mut self.bytes, r);
+                salts.begin(1);
+                self.put_part(salts);
             }
-            Content::Control(_) => {}
+            Content::Control(_) | Content::ErasedReason(_) | Content::Erasure(_) | Content::Account(_) => {}
         }
     }
 
-    fn put_set(&mut self, set: &SubjectSet, seeds: &mut Seeds) {
+    fn put_set(&mut self, set: &SubjectSet, seeds: &mut PartSalts) {
         self.bytes.clear();
-        self.bytes.push(set.kind.0);
-        self.bytes.push(certainty_number(set.certainty));
-        self.bytes.extend_from_slice(&set.fields.0.to_be_bytes());
+        put_set_head(&mut self.bytes, set);
         let shared = self.bytes.len();
         match &set.subjects {
             Subjects::Ints(keys) => {
@@ -168,8 +209,84 @@ impl LeafMaker {
         }
     }
 
-    fn put_part(&mut self, seeds: &mut Seeds) {
-        self.parts.push(digest(&[&[0x02], &seeds.next_seed(), &self.bytes]));
+    fn put_part(&mut self, salts: &mut PartSalts) {
+        self.parts.push(digest(&[&[0x02], &salts.next_salt(), &self.bytes]));
+    }
+}
+
+fn put_set_head(out: &mut Vec<u8>, set: &SubjectSet) {
+    out.push(set.kind.0);
+    out.push(certainty_number(set.certainty));
+    out.extend_from_slice(&set.fields.0.to_be_bytes());
+}
+
+fn put_reason(out: &mut Vec<u8>, reason: &Reason) {
+    out.push(reason.kind.0);
+    match &reason.key {
+        SubjectKey::Int(key) => put_int(out, *key),
+        SubjectKey::Uuid(key) => put_uuid(out, *key),
+        SubjectKey::Text(key) => put_text(out, key.as_bytes()),
+    }
+    put_string(out, &reason.reason);
+}
+
+/// Returns the hash of one subject's part of an entry: of key `at` of a set.
+pub(crate) fn hash_subject(set: &SubjectSet, at: usize, salt: &Seed) -> Option<Hash> {
+    let mut part = Vec::new();
+    put_set_head(&mut part, set);
+    match &set.subjects {
+        Subjects::Ints(keys) => put_int(&mut part, *keys.get(at)?),
+        Subjects::Uuids(keys) => put_uuid(&mut part, *keys.get(at)?),
+        Subjects::Texts(keys) => put_text(&mut part, keys.get(at)?),
+        Subjects::Unattributed { .. } => return None,
+    }
+    Some(digest(&[&[0x02], salt, &part]))
+}
+
+/// Returns the hash of the part of a reason.
+pub(crate) fn hash_reason(reason: &Reason, salt: &Seed) -> Hash {
+    let mut part = Vec::new();
+    put_reason(&mut part, reason);
+    digest(&[&[0x02], salt, &part])
+}
+
+/// Returns how many parts an entry has, or had before some were erased.
+pub(crate) fn parts_of(entry: &Entry) -> u32 {
+    match &entry.content {
+        Content::Disclosure(d) => {
+            let of_set = |set: &SubjectSet| match set.subjects {
+                Subjects::Unattributed { .. } => 1,
+                _ => (set.subjects.len() as u32).saturating_add(set.erased),
+            };
+            d.sets.iter().map(of_set).fold(0, u32::saturating_add)
+        }
+        Content::Reason(_) | Content::ErasedReason(_) => 1,
+        Content::Control(_) | Content::Erasure(_) | Content::Account(_) => 0,
+    }
+}
+
+/// The salts of an entry's parts, in the order of the keys.
+enum PartSalts {
+    /// Below this seed; the tree is as deep as the parts need.
+    Tree(Seed),
+    Walk(Seeds),
+    Listed(std::vec::IntoIter<Seed>),
+}
+
+impl PartSalts {
+    fn begin(&mut self, parts: u32) {
+        if let PartSalts::Tree(seed) = self {
+            *self = PartSalts::Walk(Seeds::of_parts(*seed, parts as usize));
+        }
+    }
+
+    /// Returns the next salt; zeros if there is none, which fit nothing.
+    fn next_salt(&mut self) -> Seed {
+        match self {
+            PartSalts::Walk(seeds) => seeds.next_seed(),
+            PartSalts::Listed(salts) => salts.next().unwrap_or_default(),
+            PartSalts::Tree(_) => Seed::default(),
+        }
     }
 }
 

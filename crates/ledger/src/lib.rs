@@ -49,6 +49,7 @@ mod disclosures;
 mod disk;
 mod encode;
 mod entry;
+pub mod erase;
 mod frame;
 mod leaf;
 pub mod merkle;
@@ -69,12 +70,18 @@ pub mod verify;
 pub mod witness;
 
 pub use bytes::FormatError;
-pub use decode::{Content, Control, Disclosure, Entry, Reason, Session, StatementText, SubjectSet};
+pub use decode::{
+    Content, Control, Disclosure, Entry, ErasedReason, Erasure, Reason, Session, SessionAccount,
+    StatementText, SubjectSet,
+};
 pub use decode_any::{decode_body, decode_file};
 pub use disclosures::{DisclosureRecord, Disclosures, Filter, disclosures};
 pub use disk::{Directory, DirectoryDisk, Disk, Files};
 pub use encode::Schema;
-pub use entry::{ControlEntry, ControlKind, DisclosureEntry, EntryNo, Outcome, ReasonEntry};
+pub use entry::{
+    Account, AccountEntry, ControlEntry, ControlKind, DisclosureEntry, EntryNo, ErasureEntry, Outcome,
+    ReasonEntry,
+};
 pub use frame::{FileFacts, HeaderError};
 pub use leaf::LEAF_DATA_LEN;
 pub use names::{PrincipalRef, SessionFacts, SessionRef, TEXT_MAX, TextRef};

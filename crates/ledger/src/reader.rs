@@ -129,6 +129,11 @@ impl<F: Files> SpoolReader<F> {
         self.only = Some(seq);
     }
 
+    /// Returns whether the entry read last comes from a log that others wrote.
+    pub fn is_imported(&self) -> bool {
+        self.facts.is_some_and(|facts| facts.imported)
+    }
+
     /// Returns the header of the file being read.
     pub(crate) fn facts(&self) -> Option<&FileFacts> {
         self.facts.as_ref()

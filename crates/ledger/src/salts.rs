@@ -4,9 +4,15 @@
 //! inner seed giving its two children by one hash. So 16 bytes of secret serve a file, any subtree can be
 //! handed out or destroyed alone, and walking along the entries costs one hash an entry.
 
-use ring::rand::{SecureRandom, SystemRandom};
-
 use crate::merkle::digest;
+
+mod cover;
+mod file;
+mod punctured;
+
+pub use file::FileSalt;
+pub(crate) use file::{EntrySecret, EntrySecrets, PartOrder};
+pub(crate) use punctured::PuncturedEntry;
 
 /// Secret bytes.
 pub(crate) type Seed = [u8; 16];
@@ -14,15 +20,16 @@ pub(crate) type Seed = [u8; 16];
 /// Levels of the tree of a file: room for 2^32 entries.
 const DEPTH: u32 = 32;
 
-const MAGIC: [u8; 8] = *b"RASTROSA";
-const VERSION: u16 = 1;
-const LEN: usize = 8 + 2 + 8 + 8 + 16 + 32;
-
 /// Returns the children of a seed.
 pub(crate) fn expand(seed: &Seed) -> (Seed, Seed) {
     let hash = digest(&[&[0x04], seed]);
     let (left, right) = hash.split_at(16);
     (left.try_into().unwrap_or_default(), right.try_into().unwrap_or_default())
+}
+
+/// Returns the levels of the tree over `count` parts.
+fn depth_of(count: usize) -> u32 {
+    count.max(1).next_power_of_two().trailing_zeros()
 }
 
 /// Walks along the seeds of a tree of `depth` levels, from the left.
@@ -36,14 +43,9 @@ pub(crate) struct Seeds {
 }
 
 impl Seeds {
-    /// Walks along the entries of a file.
-    pub(crate) fn of_file(root: Seed) -> Seeds {
-        Seeds::new(root, DEPTH)
-    }
-
     /// Walks along the `count` parts of an entry.
     pub(crate) fn of_parts(root: Seed, count: usize) -> Seeds {
-        Seeds::new(root, count.max(1).next_power_of_two().trailing_zeros())
+        Seeds::new(root, depth_of(count))
     }
 
     fn new(root: Seed, depth: u32) -> Seeds {
@@ -73,16 +75,6 @@ impl Seeds {
     }
 }
 
-/// What is kept for a spool file: its place in the log and its secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileSalt {
-    /// Which spool file.
-    pub seq: u64,
-    /// Number of entries in the files before.
-    pub first_index: u64,
-    pub(crate) seed: Seed,
-}
-
 /// Why the salts of a file cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -96,59 +88,6 @@ pub enum SaltError {
     /// The operating system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
-}
-
-impl FileSalt {
-    /// Makes a new secret for file `seq`.
-    ///
-    /// # Errors
-    /// `Random`.
-    pub(crate) fn generate(seq: u64, first_index: u64) -> Result<FileSalt, SaltError> {
-        let mut seed = Seed::default();
-        SystemRandom::new().fill(&mut seed).map_err(|_| SaltError::Random)?;
-        Ok(FileSalt { seq, first_index, seed })
-    }
-
-    /// Returns the name of the file that holds it.
-    pub(crate) fn name(seq: u64) -> String {
-        format!("{seq:010}.salt")
-    }
-
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(LEN);
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSION.to_be_bytes());
-        out.extend_from_slice(&self.seq.to_be_bytes());
-        out.extend_from_slice(&self.first_index.to_be_bytes());
-        out.extend_from_slice(&self.seed);
-        let check = digest(&[&out]);
-        out.extend_from_slice(&check);
-        out
-    }
-
-    /// Reads the salts of file `seq`.
-    ///
-    /// # Errors
-    /// `Form`, `Damaged`.
-    pub(crate) fn decode(bytes: &[u8], seq: u64) -> Result<FileSalt, SaltError> {
-        let head = bytes.strip_prefix(&MAGIC).and_then(|rest| rest.strip_prefix(&VERSION.to_be_bytes()));
-        if bytes.len() != LEN || head.is_none() {
-            return Err(SaltError::Form);
-        }
-        let (body, check) = bytes.split_at(LEN - 32);
-        if digest(&[body]) != *check {
-            return Err(SaltError::Damaged);
-        }
-        let mut rest = head.unwrap_or_default();
-        let mut number = || {
-            let (number, left) = rest.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-            rest = left;
-            u64::from_be_bytes(*number)
-        };
-        let (found, first_index) = (number(), number());
-        let seed = *rest.first_chunk().ok_or(SaltError::Form)?;
-        if found == seq { Ok(FileSalt { seq, first_index, seed }) } else { Err(SaltError::Form) }
-    }
 }
 
 #[cfg(test)]
@@ -172,18 +111,5 @@ mod tests {
             }
         }
         assert_eq!([1, 2, 3, 4, 5, 1024].map(|n| Seeds::of_parts([0; 16], n).depth), [0, 1, 2, 2, 3, 10]);
-    }
-
-    #[test]
-    fn salts_with_any_flipped_bit_are_refused() {
-        let salt = FileSalt::generate(7, 1000).unwrap();
-        let bytes = salt.encode();
-        assert_eq!(FileSalt::decode(&bytes, 7), Ok(salt));
-        assert_eq!(FileSalt::decode(&bytes, 8), Err(SaltError::Form));
-        for bit in 0..bytes.len() * 8 {
-            let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(FileSalt::decode(&flipped, 7).is_err(), "bit {bit}");
-        }
     }
 }

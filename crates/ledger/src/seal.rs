@@ -16,7 +16,7 @@ use crate::leaf::LeafMaker;
 use crate::merkle::{Frontier, TileId, encode_tile};
 use crate::note::{KeyError, Note};
 use crate::reader::{Position, ReadError, SpoolReader};
-use crate::salts::{FileSalt, SaltError, Seeds};
+use crate::salts::{EntrySecrets, FileSalt, SaltError};
 use crate::store::Store;
 use resume::Resume;
 
@@ -104,8 +104,8 @@ pub struct Sealer<F: Files> {
     salts: Box<dyn Store>,
     keys: Keyring,
     frontier: Frontier,
-    /// The file whose entries are being sealed, and its seeds.
-    file: Option<(u64, Seeds)>,
+    /// The file whose entries are being sealed, and its secrets.
+    file: Option<(u64, EntrySecrets)>,
     maker: LeafMaker,
     signed: Option<Checkpoint>,
     full_tiles: Vec<(TileId, Vec<u8>)>,
@@ -182,9 +182,11 @@ impl<F: Files> Sealer<F> {
                 self.begin_file(facts.seq)?;
             }
             let header = begins.then(|| facts.encode());
-            let Some((_, seeds)) = &mut self.file else { return Ok(done) };
-            let seed = seeds.next_seed();
-            let leaf = self.maker.leaf(&entry, &seed, header.as_ref().map(<[u8; HEADER_LEN]>::as_slice));
+            let Some((_, secrets)) = &mut self.file else { return Ok(done) };
+            let order = secrets.order();
+            let Some(secret) = secrets.next_secret() else { return Ok(done) };
+            let header = header.as_ref().map(<[u8; HEADER_LEN]>::as_slice);
+            let leaf = self.maker.leaf(&entry, secret, order, header);
             let full = &mut self.full_tiles;
             self.frontier.push(leaf, |id, hashes| full.push((id, encode_tile(hashes))));
             self.write_full_tiles()?;
@@ -219,7 +221,7 @@ impl<F: Files> Sealer<F> {
         };
         self.tree.sync().map_err(SealError::store("tile"))?;
         Resume { seq, frontier: self.frontier.clone() }.save(self.tree.as_mut())?;
-        self.file = Some((seq, Seeds::of_file(salt.seed)));
+        self.file = Some((seq, salt.secrets()));
         Ok(())
     }
 

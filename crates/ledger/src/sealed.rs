@@ -8,7 +8,7 @@ use crate::leaf::{LEAF_DATA_LEN, LeafMaker};
 use crate::merkle::prove_inclusion;
 use crate::note::Note;
 use crate::reader::SpoolReader;
-use crate::salts::{FileSalt, Seeds};
+use crate::salts::{EntrySecrets, FileSalt};
 use crate::seal::{CHECKPOINT, SealError, StoredNodes};
 use crate::store::Store;
 
@@ -27,7 +27,7 @@ pub struct SealedEntry {
 pub struct SealedEntries<F: Files, S: Store> {
     reader: SpoolReader<F>,
     salts: S,
-    file: Option<(u64, Seeds)>,
+    file: Option<(u64, EntrySecrets)>,
     next: u64,
     maker: LeafMaker,
 }
@@ -58,12 +58,14 @@ impl<F: Files, S: Store> SealedEntries<F, S> {
             };
             let salt = FileSalt::decode(&bytes, seq).map_err(|source| SealError::Salt { seq, source })?;
             self.next = salt.first_index;
-            self.file = Some((seq, Seeds::of_file(salt.seed)));
+            self.file = Some((seq, salt.secrets()));
         }
-        let Some((_, seeds)) = &mut self.file else { return Ok(None) };
+        let Some((_, secrets)) = &mut self.file else { return Ok(None) };
+        let order = secrets.order();
+        let Some(secret) = secrets.next_secret() else { return Ok(None) };
         let header = begins.then(|| facts.encode());
         let header = header.as_ref().map(<[u8; HEADER_LEN]>::as_slice);
-        let leaf_data = self.maker.leaf_data(&entry, &seeds.next_seed(), header);
+        let leaf_data = self.maker.leaf_data(&entry, secret, order, header);
         let index = self.next;
         self.next += 1;
         Ok(Some(SealedEntry { index, entry, leaf_data }))

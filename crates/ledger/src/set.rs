@@ -22,6 +22,7 @@ pub(crate) const UUID_PLAIN: u8 = 0x08;
 pub(crate) const UUID_FRONT: u8 = 0x09;
 pub(crate) const TEXT_FRONT: u8 = 0x0c;
 pub(crate) const ROWS: u8 = 0x10;
+pub(crate) const ERASED: u8 = 0x11;
 
 /// The subjects of one set, rising, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,14 @@ impl Subjects {
         }
     }
 
+    /// Returns how many parts of an entry the set is: unattributed rows are one.
+    pub(crate) fn len_as_parts(&self) -> usize {
+        match self {
+            Subjects::Unattributed { .. } => 1,
+            subjects => subjects.len(),
+        }
+    }
+
     /// Returns whether no subject is in the set.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -60,6 +69,35 @@ impl Subjects {
 pub(crate) fn put_rows(out: &mut Vec<u8>, rows: u32) {
     out.push(ROWS);
     put_varint(out, u64::from(rows));
+}
+
+/// Writes a set of which `erased` subjects are gone; what is left may be nobody.
+pub(crate) fn put_erased(out: &mut Vec<u8>, erased: u32, left: &Subjects) {
+    out.push(ERASED);
+    put_varint(out, u64::from(erased));
+    match left {
+        Subjects::Ints(keys) => put_ints(out, keys),
+        Subjects::Uuids(keys) if !keys.is_empty() => put_uuids(out, keys.iter().copied(), keys.len()),
+        Subjects::Texts(keys) if !keys.is_empty() => {
+            put_texts(out, keys.iter().map(|key| &**key), keys.len());
+        }
+        Subjects::Uuids(_) | Subjects::Texts(_) | Subjects::Unattributed { .. } => {}
+    }
+}
+
+/// Splits a set into how many of its subjects were erased (0 for most sets), and what is left, which may be
+/// nothing.
+pub(crate) fn split_erased(bytes: &[u8], room: usize) -> Result<(u32, &[u8]), FormatError> {
+    let mut cursor = Cursor(bytes);
+    if bytes.first() != Some(&ERASED) {
+        return Ok((0, bytes));
+    }
+    cursor.byte()?;
+    let erased = read_count(&mut cursor, 1, room)? as u32;
+    match cursor.0.first() {
+        Some(&(ERASED | ROWS)) => Err(FormatError::Tag(ERASED)),
+        _ => Ok((erased, cursor.0)),
+    }
 }
 
 /// Reads one set written by the functions above.

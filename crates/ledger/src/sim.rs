@@ -324,7 +324,7 @@ impl World {
         keys.sort_unstable();
         keys.dedup();
         let (kind, certainty, fields) = (KindId(0), Certainty::Exact, FieldSet(1));
-        (batch, vec![SubjectSet { kind, certainty, fields, subjects: Subjects::Ints(keys) }])
+        (batch, vec![SubjectSet { kind, certainty, fields, subjects: Subjects::Ints(keys), erased: 0 }])
     }
 
     /// Writes down what callers would be told of their entries now.

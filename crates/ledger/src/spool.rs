@@ -18,8 +18,8 @@ use crate::body::with_body;
 use crate::commit::Committer;
 use crate::disk::{DirectoryDisk, Disk};
 use crate::encode::{Encoder, RECORD_MAX};
-use crate::entry::{ControlEntry, DisclosureEntry, EntryNo, ReasonEntry};
-use crate::frame::{FRAME_BODY_MAX, FileFacts, HEADER_LEN};
+use crate::entry::{AccountEntry, ControlEntry, DisclosureEntry, EntryNo, ErasureEntry, ReasonEntry};
+use crate::frame::{FRAME_BODY_MAX, FileFacts, HEADER_LEN, VERSION};
 use crate::names::{
     Cache, PrincipalCell, PrincipalRef, SessionFacts, SessionRef, TEXT_MAX, TextCell, TextRef, cut,
 };
@@ -107,6 +107,8 @@ impl Spool {
     ) -> Result<(Spool, Committer), OpenError> {
         let recovered = recover(disk.as_mut())?;
         let file = FileFacts {
+            version: VERSION,
+            imported: config.imported,
             run: recovered.run + 1,
             seq: recovered.seq + 1,
             salt,
@@ -220,6 +222,30 @@ impl Spool {
     pub fn append_control(&self, entry: &ControlEntry<'_>) -> Result<EntryNo, AppendError> {
         self.append(entry.time, |encoder, out| {
             encoder.put_control(out, entry);
+            true
+        })?
+        .ok_or(AppendError::TooLarge { rows: 0 })
+    }
+
+    /// Appends that a subject was erased.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub fn append_erasure(&self, entry: &ErasureEntry<'_>) -> Result<EntryNo, AppendError> {
+        self.append(entry.time, |encoder, out| {
+            encoder.put_erasure(out, entry);
+            true
+        })?
+        .ok_or(AppendError::TooLarge { rows: 0 })
+    }
+
+    /// Appends a session's account.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub fn append_account(&self, entry: &AccountEntry<'_>) -> Result<EntryNo, AppendError> {
+        self.append(entry.time, |encoder, out| {
+            encoder.put_account(out, entry);
             true
         })?
         .ok_or(AppendError::TooLarge { rows: 0 })

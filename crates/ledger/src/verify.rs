@@ -4,6 +4,7 @@
 mod file;
 mod locate;
 mod merge;
+mod redacted;
 mod report;
 mod trust;
 

@@ -4,10 +4,14 @@ mod check;
 mod config_reference;
 mod demo;
 mod disclosures;
+mod erase;
 mod exposure;
+mod import;
 mod init;
+mod ledger_place;
 mod log_arguments;
 mod output;
+mod reconcile;
 mod seal;
 mod serve;
 mod simulate;
@@ -48,6 +52,12 @@ enum Command {
     Victims(victims::VictimsArguments),
     /// Everything a principal was shown
     Exposure(exposure::ExposureArguments),
+    /// Makes a ledger of access logs from before the gateway
+    Import(import::ImportArguments),
+    /// Takes a subject out of the ledger for good (GDPR art. 17)
+    Erase(erase::EraseArguments),
+    /// Compares what the server reported of each session with what the ledger accounts for
+    Reconcile(reconcile::ReconcileArguments),
     /// Checks offline that the ledger is what was recorded
     Verify(verify::VerifyArguments),
     /// Signs what the spool holds now; changes the ledger's key; removes old entries
@@ -101,6 +111,9 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Victims(arguments) => victims::run(&arguments),
         Command::Exposure(arguments) => exposure::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Erase(arguments) => erase::run(&arguments),
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Seal(arguments) => seal::run(&arguments),
         Command::Witness(arguments) => witness::run(&arguments),

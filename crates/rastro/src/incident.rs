@@ -15,15 +15,15 @@ use rastro_intake::FieldNames;
 use rastro_model::{Principal, SubjectKey, Timestamp};
 use rastro_trace::History;
 
-pub(crate) use book::{Book, BookEntry};
+pub(crate) use book::{Book, BookEntry, forget_subject};
 pub(crate) use case::{Case, Source};
 pub(crate) use database::{Guarded, cohort_counts};
-pub(crate) use from_ledger::keys_of;
-pub(crate) use from_logs::{LogSources, bad_lines, told};
+pub(crate) use from_ledger::{imported_caveat, keys_of};
+pub(crate) use from_logs::{LogSources, Read, bad_lines, stream_logs, told};
 pub(crate) use movement::Step;
 pub(crate) use page::page;
 pub(crate) use progress::Progress;
-pub(crate) use reports::settle_reports;
+pub(crate) use reports::{settle_reports, subject_key};
 pub(crate) use verdict::{percent, verdict};
 
 /// Accesses to victims kept in full.

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod gateway;
 mod guarded;
+mod import;
 mod incident;
 
 use std::process::ExitCode;

@@ -61,6 +61,15 @@ pub enum Before {
     Ask(Inquiry),
 }
 
+/// How many rows the server says a statement gave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reported {
+    /// How many.
+    pub rows: u64,
+    /// They came as COPY data, where a message may also be a header or a trailer.
+    pub copied: bool,
+}
+
 /// What becomes of a message that is no row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Heard {
@@ -185,6 +194,17 @@ pub trait Inspector: Send + 'static {
     /// Decides over the rows read since the last settlement and records what is admitted. Called at the end
     /// of a statement too when there were none.
     fn settle(&mut self, statement: &mut Self::Statement, end: RowsEnd) -> Settlement;
+
+    /// Takes note of rows that go to the client without having been read: nothing protected is in them.
+    fn passed(&mut self, rows: u64) {
+        let _ = rows;
+    }
+
+    /// A statement gave its last rows, or all of them so far; they were settled. `reported` is how many the
+    /// server's own message says there were; `None` if it says nothing of them.
+    fn counted(&mut self, statement: &mut Self::Statement, reported: Option<Reported>) {
+        let _ = (statement, reported);
+    }
 
     /// Takes note that the client was cut off: rows read and not settled will not be asked for again.
     fn stopped(&mut self, statement: &mut Self::Statement);

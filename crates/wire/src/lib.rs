@@ -19,7 +19,7 @@ mod tls;
 pub use client_error::ClientError;
 pub use frame::{Frame, FrameError, HEADER_BYTES, read_header, split_cstr, write_frame};
 pub use handshake::{Accepted, Greeting, HandshakeError, accept, refuse};
-pub use inspector::{Before, Heard, Inquiry, Inspector, Next, RowsEnd, Settlement};
+pub use inspector::{Before, Heard, Inquiry, Inspector, Next, Reported, RowsEnd, Settlement};
 pub use relay::{Relay, RelayEnd, RelayError, RelayLimits};
 pub use server::{ConnectError, ServerAddress, ServerTarget};
 pub use startup::{

@@ -159,3 +159,13 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn prop_digest_on_the_stack_is_sha_256(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..90), 0..6)) {
+        use sha2::Digest;
+        let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        let expected: Hash = sha2::Sha256::digest(parts.concat()).into();
+        prop_assert_eq!(digest(&slices), expected);
+    }
+}

@@ -49,6 +49,7 @@ impl SealPaths {
             ErrorKind::WouldBlock => SealError::Locked,
             _ => SealError::Store { name: LOCK.to_owned(), source },
         })?;
+        crate::erase::end_interrupted(self)?;
         let keys = KeyFiles::new(&self.keys).load_or_create()?;
         let tree = Box::new(DirectoryStore::new(&self.tree));
         let salts = Box::new(DirectoryStore::secret(&self.salts));

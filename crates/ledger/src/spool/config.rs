@@ -28,6 +28,8 @@ pub struct SpoolConfig {
     pub pending_bytes_max: usize,
     /// Names of kinds and fields.
     pub schema: Schema,
+    /// What is written comes from logs that others wrote; every file says so.
+    pub imported: bool,
 }
 
 impl SpoolConfig {
@@ -40,6 +42,7 @@ impl SpoolConfig {
             file_bytes_max: 64 << 20,
             pending_bytes_max: 8 << 20,
             schema,
+            imported: false,
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use super::{Evidence, Progress, VerifyError};
+use crate::decode::{Content, Entry};
 use crate::disk::Files;
 use crate::frame::HEADER_LEN;
 use crate::leaf::LeafMaker;
 use crate::merkle::{Hash, TILE_WIDTH, TileId, merkle_root};
 use crate::reader::{ReadError, SpoolReader};
-use crate::salts::{FileSalt, Seeds};
+use crate::salts::{EntrySecret, FileSalt, PuncturedEntry};
 use crate::seal::{SealError, StoredNodes};
 
 /// A file to check.
@@ -35,6 +36,25 @@ pub(super) struct Mismatch {
     pub(super) file: u64,
 }
 
+/// An entry out of which subjects were taken.
+#[derive(Clone, Debug)]
+pub(super) struct Redacted {
+    pub(super) index: u64,
+    pub(super) file: u64,
+    /// Which sets it says they were in, one for each, rising.
+    pub(super) sets: Vec<u16>,
+    /// What is left of them.
+    pub(super) parts: Vec<Hash>,
+}
+
+/// The entry of an erasure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listed {
+    pub(super) index: u64,
+    pub(super) number: u32,
+    pub(super) list: Hash,
+}
+
 /// Why a file gives no leaves, or no more.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -56,6 +76,8 @@ pub(super) struct FileCheck {
     pub(super) mismatches: Vec<Mismatch>,
     /// The first tile that cannot be read.
     pub(super) missing_tile: Option<TileId>,
+    pub(super) redacted: Vec<Redacted>,
+    pub(super) erasures: Vec<Listed>,
     pub(super) stop: Option<Stop>,
 }
 
@@ -78,6 +100,8 @@ pub(super) fn check_file<F: Files>(
         unhashed: 0,
         mismatches: Vec::new(),
         missing_tile: None,
+        redacted: Vec::new(),
+        erasures: Vec::new(),
         stop: None,
     };
     let name = FileSalt::name(seq);
@@ -96,7 +120,7 @@ pub(super) fn check_file<F: Files>(
     check.first_index = salt.as_ref().map(|salt| salt.first_index);
     let sealed = special.last().copied().unwrap_or_default();
     let mut leaves = Leaves::new(check.first_index.unwrap_or_default(), sealed, evidence, special);
-    let mut seeds = salt.map(|salt| Seeds::of_file(salt.seed));
+    let mut secrets = salt.map(FileSalt::secrets);
     let mut maker = LeafMaker::default();
     let mut reader = SpoolReader::open_on(files)?;
     reader.stay_in(seq);
@@ -112,10 +136,18 @@ pub(super) fn check_file<F: Files>(
             }
         };
         entries += 1;
-        let Some(seeds) = &mut seeds else { continue };
+        let Some(secrets) = &mut secrets else { continue };
+        let order = secrets.order();
+        let Some(secret) = secrets.next_secret() else { continue };
+        if let EntrySecret::Punctured(punctured) = secret {
+            check.redacted.push(redacted(&entry, leaves.next, seq, punctured));
+        }
+        if let Content::Erasure(erasure) = &entry.content {
+            check.erasures.push(Listed { index: leaves.next, number: erasure.number, list: erasure.list });
+        }
         let header = if entries == 1 { reader.facts().map(|facts| facts.encode()) } else { None };
         let header = header.as_ref().map(<[u8; HEADER_LEN]>::as_slice);
-        leaves.push(maker.leaf(&entry, &seeds.next_seed(), header), seq, &mut check)?;
+        leaves.push(maker.leaf(&entry, secret, order, header), seq, &mut check)?;
         if entries.is_multiple_of(1024) {
             progress.entries.fetch_add(1024, Ordering::Relaxed);
             progress.bytes.fetch_add(reader.offset() - bytes, Ordering::Relaxed);
@@ -129,11 +161,24 @@ pub(super) fn check_file<F: Files>(
         let damage = ReadError::Damaged { seq, offset: reader.offset() };
         check.stop = Some(Stop::Unreadable(damage.to_string()));
     }
-    if seeds.is_none() {
+    if secrets.is_none() {
         check.unhashed = entries;
     }
     leaves.finish(&mut check);
     Ok(check)
+}
+
+fn redacted(entry: &Entry, index: u64, file: u64, punctured: &PuncturedEntry) -> Redacted {
+    let sets = match &entry.content {
+        Content::Disclosure(disclosure) => {
+            let sets = (0u16..).zip(&disclosure.sets);
+            // An entry that says more than its salts tell has another leaf; what it says is not to be unpacked.
+            let erased = |erased: u32| (erased as usize).min(punctured.erased.len() + 1);
+            sets.flat_map(|(at, set)| std::iter::repeat_n(at, erased(set.erased))).collect()
+        }
+        _ => vec![0],
+    };
+    Redacted { index, file, sets, parts: punctured.erased.clone() }
 }
 
 fn describe(error: &ReadError) -> String {

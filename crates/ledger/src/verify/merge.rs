@@ -1,8 +1,9 @@
 //! Joins the files' leaves into the tree, and says what is wrong first.
 
 use super::VerifyError;
-use super::file::{FileCheck, Mismatch, Piece, Stop};
+use super::file::{FileCheck, Listed, Mismatch, Piece, Redacted, Stop};
 use super::locate::{find_altered, find_altered_tile};
+use super::redacted::count_erased;
 use super::report::{Fault, Report};
 use super::trust::{Signed, Trust};
 use crate::merkle::{Frontier, Hash, TILE_WIDTH, TileId, merkle_root};
@@ -20,6 +21,8 @@ pub(super) struct Merge<'a> {
     missing_tile: Option<TileId>,
     /// Known checkpoints that the entries do not lead to.
     unfit: Vec<Signed>,
+    redacted: Vec<Redacted>,
+    erasures: Vec<Listed>,
     /// What ends the entries before their end.
     stop: Option<Fault>,
     /// Entries that have no leaf, at the end.
@@ -48,6 +51,8 @@ impl<'a> Merge<'a> {
             mismatches: Vec::new(),
             missing_tile: None,
             unfit: Vec::new(),
+            redacted: Vec::new(),
+            erasures: Vec::new(),
             stop: None,
             unhashed: 0,
             missing_file: None,
@@ -82,6 +87,8 @@ impl<'a> Merge<'a> {
             // Not sealed yet: nothing vouches for the order.
             _ => {}
         }
+        self.redacted.extend(check.redacted);
+        self.erasures.extend(check.erasures);
         self.mismatches.extend(check.mismatches);
         self.missing_tile = self.missing_tile.or(check.missing_tile);
         for piece in check.pieces {
@@ -138,8 +145,16 @@ impl<'a> Merge<'a> {
         let size = self.frontier.size();
         let checkpoint = self.trust.checkpoint.clone();
         let younger = size.saturating_sub(checkpoint.size) + self.unhashed;
-        let fault = self.fault()?;
+        let mut fault = self.fault()?;
+        let mut erased = 0;
+        if fault.is_none() {
+            match count_erased(self.tree, &self.redacted, &self.erasures, checkpoint.size)? {
+                Ok(count) => erased = count,
+                Err(found) => fault = Some(found),
+            }
+        }
         Ok(Report {
+            erased,
             witnessed: self.trust.witnessed.clone(),
             entries: size.saturating_sub(self.removed()),
             removed: self.removed(),

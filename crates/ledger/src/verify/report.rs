@@ -15,6 +15,8 @@ pub struct Report {
     pub younger: u64,
     /// Entries removed on purpose, from the front; only the hashes above theirs are left.
     pub removed: u64,
+    /// Places out of which subjects were erased, as signed for.
+    pub erased: u64,
     /// How often the key was changed, counted from the one that is trusted.
     pub key_changes: usize,
     /// The first thing that is wrong; `None`: everything is as it was signed.
@@ -129,6 +131,14 @@ pub enum Fault {
         first: u64,
         /// Last that is missing.
         last: u64,
+    },
+    /// A subject is gone from an entry, and no erasure accounts for it.
+    #[error("a subject was taken out of entry {index} (in spool file {file}), and no erasure was recorded")]
+    Redacted {
+        /// Position of the entry.
+        index: u64,
+        /// Spool file it is in.
+        file: u64,
     },
     /// The secrets of a spool file are unusable.
     #[error("entry {index} cannot be checked: the salts of spool file {file} are {what}")]

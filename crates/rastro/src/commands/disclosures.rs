@@ -9,8 +9,9 @@ use clap::{Args, ValueEnum};
 use rastro_ledger::{Content, Disclosure, Entry, Schema, SpoolReader, SubjectSet, Subjects};
 use rastro_model::{Clock, FieldSet, KindId, Principal, SubjectKey, SystemClock, Timestamp};
 
-use super::{CommandResult, ConfigFile, output};
-use crate::config::{Config, Period};
+use super::ledger_place::LedgerPlace;
+use super::{CommandResult, output};
+use crate::config::Period;
 use record::Record;
 use writer::Writer;
 
@@ -39,7 +40,7 @@ pub(super) struct DisclosuresArguments {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
-    file: ConfigFile,
+    place: LedgerPlace,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -55,11 +56,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &DisclosuresArguments) -> CommandResult {
-    let config = Config::load(&arguments.file.config)?;
-    let spool = config.data_dir.join("spool");
-    if !spool.is_dir() {
-        return Err(anyhow::anyhow!("there is no ledger at `{}`", spool.display()).into());
-    }
+    let spool = arguments.place.open()?.0.join("spool");
     let reasons = read_reasons(&spool, arguments)?;
     let mut writer = Writer::new(arguments.format, output::standard_output())?;
     let mut reader = open(&spool)?;
@@ -67,7 +64,8 @@ pub(super) fn run(arguments: &DisclosuresArguments) -> CommandResult {
         let Entry { schema, content: Content::Disclosure(disclosure), .. } = entry else { continue };
         if arguments.wants(&disclosure) {
             for set in &disclosure.sets {
-                write_set(&mut writer, &schema, &disclosure, set, &reasons, arguments)?;
+                let imported = reader.is_imported();
+                write_set(&mut writer, (&schema, imported), &disclosure, set, &reasons, arguments)?;
             }
         }
     }
@@ -120,7 +118,7 @@ fn next(reader: &mut SpoolReader) -> anyhow::Result<Option<Entry>> {
 
 fn write_set(
     writer: &mut Writer<impl std::io::Write>,
-    schema: &Schema,
+    (schema, imported): (&Schema, bool),
     disclosure: &Disclosure,
     set: &SubjectSet,
     reasons: &Reasons,
@@ -137,6 +135,7 @@ fn write_set(
         certainty: set.certainty.as_str(),
         reason: None,
         rows: None,
+        imported,
     };
     if let Subjects::Unattributed { rows } = set.subjects {
         if arguments.subject.is_none() {

@@ -1,17 +1,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
+use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use rastro_ledger::{Content, SpoolReader, Subjects};
 use rastro_model::{Certainty, SubjectKey, Timestamp};
 use serde::Serialize;
 
 use super::disclosures::parse_time;
+use super::ledger_place::LedgerPlace;
 use super::trace::people::{grouped, minute, printable};
-use super::{CommandResult, ConfigFile, output};
+use super::{CommandResult, output};
 use crate::config::Config;
-use crate::incident::{Guarded, Progress, cohort_counts, keys_of};
+use crate::incident::{Guarded, Progress, cohort_counts, imported_caveat, keys_of};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -33,7 +35,7 @@ pub(super) struct ExposureArguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
-    file: ConfigFile,
+    place: LedgerPlace,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -71,8 +73,8 @@ struct ByFields {
 }
 
 pub(super) fn run(arguments: &ExposureArguments) -> CommandResult {
-    let config = Config::load(&arguments.file.config)?;
-    let exposure = exposure(&config, arguments)?;
+    let (data_dir, config) = arguments.place.open()?;
+    let exposure = exposure(&data_dir, config.as_ref(), arguments)?;
     match arguments.format {
         Format::Json => output::print(&format!("{}\n", serde_json::to_string(&exposure)?))?,
         Format::Text => output::print(&told(&exposure))?,
@@ -90,12 +92,27 @@ struct Seen {
     possible: HashMap<Person, u64>,
     names: Vec<String>,
     unattributed: u64,
+    /// Disclosures of subjects who were erased.
+    erased: u64,
+    imported: bool,
+    /// Fields that the ledger knows.
+    known: Vec<String>,
     moments: Option<(Timestamp, Timestamp)>,
 }
 
-fn exposure(config: &Config, arguments: &ExposureArguments) -> anyhow::Result<Exposure> {
-    let seen = read(config, arguments)?;
+fn exposure(
+    data_dir: &Path,
+    config: Option<&Config>,
+    arguments: &ExposureArguments,
+) -> anyhow::Result<Exposure> {
+    let seen = read(data_dir, arguments)?;
     let mut caveats = Vec::new();
+    if seen.imported {
+        caveats.push(imported_caveat());
+    }
+    if seen.erased > 0 {
+        caveats.push(format!("{} disclosures are of subjects who were erased, and not counted", seen.erased));
+    }
     let mut by_fields: BTreeMap<u64, u64> = BTreeMap::new();
     for bits in seen.shown.values() {
         *by_fields.entry(*bits).or_default() += 1;
@@ -113,13 +130,16 @@ fn exposure(config: &Config, arguments: &ExposureArguments) -> anyhow::Result<Ex
     };
     let all = seen.shown.values().chain(seen.possible.values()).fold(0, |all, bits| all | bits);
     let shown = fields_of(all);
-    let mut not_exposed: Vec<String> = config
-        .subject
+    let configured = config.map(|config| config.subject.as_slice()).unwrap_or_default();
+    let mut not_exposed: Vec<String> = configured
         .iter()
         .flat_map(|subject| subject.fields.keys().chain(subject.related.iter().flat_map(|r| r.fields.keys())))
         .filter(|field| !shown.contains(field))
         .cloned()
         .collect();
+    if config.is_none() {
+        not_exposed = seen.known.iter().filter(|field| !shown.contains(field)).cloned().collect();
+    }
     not_exposed.sort();
     not_exposed.dedup();
     let mut by_fields: Vec<ByFields> = by_fields
@@ -127,7 +147,8 @@ fn exposure(config: &Config, arguments: &ExposureArguments) -> anyhow::Result<Ex
         .map(|(bits, subjects)| ByFields { fields: fields_of(bits), subjects })
         .collect();
     by_fields.sort_by(|a, b| b.subjects.cmp(&a.subjects).then_with(|| a.fields.cmp(&b.fields)));
-    let cohorts = cohorts(config, &seen).unwrap_or_else(|error| {
+    let cohorts = config.map_or_else(|| Ok(BTreeMap::new()), |config| cohorts(config, &seen));
+    let cohorts = cohorts.unwrap_or_else(|error| {
         caveats.push(format!("cohorts are not known: {error:#}"));
         BTreeMap::new()
     });
@@ -152,15 +173,18 @@ fn exposure(config: &Config, arguments: &ExposureArguments) -> anyhow::Result<Ex
     })
 }
 
-fn read(config: &Config, arguments: &ExposureArguments) -> anyhow::Result<Seen> {
-    let spool = config.data_dir.join("spool");
-    ensure!(spool.is_dir(), "there is no ledger at `{}`", spool.display());
+fn read(data_dir: &Path, arguments: &ExposureArguments) -> anyhow::Result<Seen> {
+    let spool = data_dir.join("spool");
     let context = || format!("cannot read the ledger at `{}`", spool.display());
     let mut reader = SpoolReader::open(&spool).with_context(context)?;
     let mut progress = Progress::new("entries of the ledger read", 0);
     let mut seen = Seen::default();
     while let Some(entry) = reader.next_entry().with_context(context)? {
         progress.at(entry.no.0);
+        seen.imported |= reader.is_imported();
+        if seen.known.len() < entry.schema.fields.len() {
+            seen.known.clone_from(&entry.schema.fields);
+        }
         let Content::Disclosure(disclosure) = entry.content else { continue };
         let wanted = disclosure.principal.as_str() == arguments.principal
             && arguments.since.is_none_or(|since| disclosure.time >= since)
@@ -176,6 +200,7 @@ fn read(config: &Config, arguments: &ExposureArguments) -> anyhow::Result<Seen> 
                 seen.unattributed += u64::from(rows);
                 continue;
             }
+            seen.erased += u64::from(set.erased);
             let at = usize::from(set.kind.0);
             let kind = entry.schema.kinds.get(at).cloned().unwrap_or_else(|| at.to_string());
             let names = set.fields.iter().filter_map(|index| entry.schema.fields.get(index));

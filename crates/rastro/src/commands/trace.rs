@@ -40,7 +40,10 @@ pub(super) struct TraceArguments {
     /// Accounts listed for people
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
-    /// Configuration file; rastro.toml if no access log is given
+    /// Directory of another ledger than the configuration's, such as an imported one; needs no configuration
+    #[arg(long, value_name = "DIR", conflicts_with = "access_log")]
+    store: Option<PathBuf>,
+    /// Configuration file; rastro.toml if neither an access log nor a store is given
     #[arg(short, long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -58,13 +61,15 @@ enum Format {
 pub(super) fn run(arguments: &TraceArguments) -> CommandResult {
     let config = match &arguments.config {
         Some(path) => Some(Config::load(path)?),
-        None if arguments.logs.any() => None,
+        None if arguments.logs.any() || arguments.store.is_some() => None,
         None => Some(Config::load(&PathBuf::from("rastro.toml"))?),
     };
     let logs = arguments.logs.sources(config.as_ref())?;
     let (reports, tally) =
         read_victims(&arguments.victims, &arguments.logs.list_format(), &arguments.logs.times())?;
-    let source = logs.map_or(Source::Ledger, Source::Logs);
+    let configured = config.as_ref().map(|config| config.data_dir.clone());
+    let ledger = arguments.store.clone().or(configured).unwrap_or_default();
+    let source = logs.map_or(Source::Ledger(ledger), Source::Logs);
     let mut case = Case::open(&source, config.as_ref(), reports, arguments.population)?;
     case.caveats.extend(told(&arguments.victims, &tally));
     let trace = case.trace();

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use rastro_ledger::Directory;
 use rastro_ledger::note::NoteVerifier;
 use rastro_ledger::seal::SealPaths;
 use rastro_ledger::store::DirectoryStore;
 use rastro_ledger::verify::{Evidence, Progress, Report, verify};
+use rastro_ledger::{Directory, SpoolReader};
 use rastro_model::Timestamp;
 
 use super::{CommandResult, Failure};
@@ -82,9 +82,10 @@ pub(super) fn run(arguments: &VerifyArguments) -> CommandResult {
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     let report = verify_with_bar(&evidence, &paths.spool).context("cannot verify the ledger")?;
+    let imported = is_imported(&paths.spool);
     match arguments.format {
-        Format::Json => println!("{}", as_json(&report)),
-        Format::Text if report.fault.is_none() => print!("{}", in_words(&report)),
+        Format::Json => println!("{}", as_json(&report, imported)),
+        Format::Text if report.fault.is_none() => print!("{}", in_words(&report, imported)),
         Format::Text => {}
     }
     match &report.fault {
@@ -141,12 +142,28 @@ fn verify_with_bar(evidence: &Evidence<'_>, spool: &Path) -> anyhow::Result<Repo
 
 const TIMEOUT: std::sync::mpsc::RecvTimeoutError = std::sync::mpsc::RecvTimeoutError::Timeout;
 
-fn in_words(report: &Report) -> String {
+/// Returns whether the ledger's first entry comes from a log that others wrote.
+fn is_imported(spool: &Path) -> bool {
+    let mut reader = match SpoolReader::open(spool) {
+        Ok(reader) => reader,
+        // What cannot be read is reported as a fault.
+        Err(_) => return false,
+    };
+    reader.next_entry().is_ok() && reader.is_imported()
+}
+
+fn in_words(report: &Report, imported: bool) -> String {
     let mut words = String::new();
     if let Some(checkpoint) = &report.checkpoint {
         let kept = checkpoint.size - report.removed;
         words +=
             &format!("{kept} entries are as they were recorded; last checkpoint:\n{}", checkpoint.encode());
+    }
+    if imported {
+        words += "imported from logs that others wrote: nothing changed since the import\n";
+    }
+    if report.erased > 0 {
+        words += &format!("subjects were erased in {} places, as signed\n", report.erased);
     }
     if report.removed > 0 {
         words += &format!("the first {} entries were removed on purpose, as signed\n", report.removed);
@@ -173,7 +190,7 @@ fn seconds(time: u64) -> Timestamp {
     Timestamp(i64::try_from(time).unwrap_or(i64::MAX).saturating_mul(1_000_000))
 }
 
-fn as_json(report: &Report) -> serde_json::Value {
+fn as_json(report: &Report, imported: bool) -> serde_json::Value {
     let checkpoint = report.checkpoint.as_ref().map(|checkpoint| {
         let root: String = checkpoint.root.iter().map(|byte| format!("{byte:02x}")).collect();
         serde_json::json!({ "origin": checkpoint.origin, "size": checkpoint.size, "root": root })
@@ -193,6 +210,8 @@ fn as_json(report: &Report) -> serde_json::Value {
         "entries": report.entries,
         "younger": report.younger,
         "removed": report.removed,
+        "erased": report.erased,
+        "imported": imported,
         "key_changes": report.key_changes,
     })
 }

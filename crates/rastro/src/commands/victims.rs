@@ -149,7 +149,8 @@ fn keep(
     mut caveats: Vec<String>,
 ) -> CommandResult {
     let config = Config::load(&common.file.config)?;
-    let source = logs.sources(Some(&config))?.map_or(Source::Ledger, Source::Logs);
+    let source =
+        logs.sources(Some(&config))?.map_or_else(|| Source::Ledger(config.data_dir.clone()), Source::Logs);
     let book = Book::new(&config.data_dir, &common.incident)?;
     let known = book.read()?;
     let guarded = reports.iter().any(|report| matches!(report.name, VictimName::Field { .. }));

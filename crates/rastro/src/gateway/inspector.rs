@@ -1,6 +1,7 @@
 //! Decides over one session: who is asking, what rows show, whether the budget allows it, and when the
 //! ledger has it.
 
+mod account;
 mod copying;
 mod recording;
 mod settling;
@@ -19,12 +20,13 @@ use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, RowScan, SubjectScan, 
 use rastro_detect::{Breach, Mode, PrincipalBudget, Suspensions};
 use rastro_ledger::{EntryNo, PrincipalRef, SessionRef};
 use rastro_model::{Principal, ShownBatch};
-use rastro_wire::{Before, CancelKey, ClientError, Heard, Inspector, RowsEnd, Settlement};
+use rastro_wire::{Before, CancelKey, ClientError, Heard, Inspector, Reported, RowsEnd, Settlement};
 
 use super::Gateway;
 use super::catalogues::CatalogueCell;
 use super::identity::Identity;
 use super::metric;
+use account::Counter;
 use copying::Copying;
 use sight::{Sight, Texts, View};
 use text::StatementText;
@@ -116,6 +118,7 @@ pub(super) struct SessionInspector {
     released: u64,
     wait: Wait,
     cancel_key: Option<CancelKey>,
+    counter: Counter,
 }
 
 impl SessionInspector {
@@ -149,6 +152,7 @@ impl SessionInspector {
             released: 0,
             wait: Wait::default(),
             cancel_key: None,
+            counter: Counter::default(),
         }
     }
 
@@ -373,18 +377,8 @@ impl Inspector for SessionInspector {
 
     #[inline]
     fn row(&mut self, reading: &Reading, payload: &[u8]) -> Result<(), ClientError> {
-        if self.read_one_each(reading, payload) {
-            return Ok(());
-        }
-        match &reading.plan {
-            Plan::Pass => drop(self.batch.begin_row()),
-            Plan::Count => self.count_row(),
-            Plan::Read(plan) => plan.read_row(payload, &mut self.batch).map_err(|error| {
-                tracing::warn!(error = &error as &dyn std::error::Error, "row was refused");
-                ClientError::error("08P01", "a row of the result cannot be read and is refused")
-            })?,
-        }
-        self.read_values(reading, payload);
+        self.read_row(reading, payload)?;
+        self.counter.read();
         Ok(())
     }
 
@@ -393,7 +387,17 @@ impl Inspector for SessionInspector {
     }
 
     fn copy_row(&mut self, payload: &[u8]) -> Result<(), ClientError> {
-        self.read_copied(payload)
+        self.read_copied(payload)?;
+        self.counter.read();
+        Ok(())
+    }
+
+    fn passed(&mut self, rows: u64) {
+        self.counter.passed(rows);
+    }
+
+    fn counted(&mut self, _: &mut Execution, reported: Option<Reported>) {
+        self.count_statement(reported);
     }
 
     fn message(&mut self, execution: Option<&mut Execution>, _: u8, payload: &[u8]) -> Heard {
@@ -408,6 +412,8 @@ impl Inspector for SessionInspector {
         self.batch.clear();
         self.refusal = None;
         self.copying = Copying::Unknown;
+        self.counter.dropped();
+        self.count_statement(None);
         self.wait = Wait::default();
         metric::statement_cut();
     }
@@ -445,6 +451,7 @@ impl Inspector for SessionInspector {
 
     fn ready_for_query(&mut self, status: u8) {
         self.identity.ready_for_query(status);
+        self.tell_account(false);
         if self.ddl_open && status == b'I' {
             self.ddl_open = false;
             self.texts.ddl_concerned = false;
@@ -455,6 +462,8 @@ impl Inspector for SessionInspector {
 
 impl Drop for SessionInspector {
     fn drop(&mut self) {
+        self.count_statement(None);
+        self.tell_account(true);
         if let Some(key) = &self.cancel_key {
             self.gateway.cancel_keys.lock().remove(key);
         }

@@ -133,6 +133,11 @@ pub(super) fn values_source_failed() {
     counter!("rastro_values_failures_total").increment(1);
 }
 
+/// Rows that the server says it gave and the ledger does not account for, or the other way round.
+pub(super) fn rows_unaccounted(rows: u64) {
+    counter!("rastro_unaccounted_rows_total").increment(rows);
+}
+
 pub(super) fn message_withheld() {
     counter!("rastro_messages_withheld_total").increment(1);
 }

@@ -50,7 +50,7 @@ pub(super) fn replay(settings: &Settings, book: &BudgetBook, now: Timestamp) -> 
                     reason.until,
                 );
             }
-            Content::Control(_) => {}
+            Content::Control(_) | Content::ErasedReason(_) | Content::Erasure(_) | Content::Account(_) => {}
         }
     })?;
     tracing::info!(entries, since = %since, took = ?begun.elapsed(), "budgets rebuilt from the ledger");

@@ -128,6 +128,55 @@ impl Book {
     }
 }
 
+/// Removes the reports of a subject from the books of all incidents below `data_dir`; returns how many there
+/// were. Each book is replaced as a whole.
+///
+/// # Errors
+/// A book is damaged, or cannot be written.
+pub(crate) fn forget_subject(data_dir: &Path, subject: &str) -> anyhow::Result<usize> {
+    let folder = data_dir.join("incidents");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", folder.display())),
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot read `{}`", folder.display()))?.path();
+        if path.extension().is_some_and(|extension| extension == "ndjson") {
+            removed += forget_in(&folder, Book { path }, subject)?;
+        }
+    }
+    Ok(removed)
+}
+
+fn forget_in(folder: &Path, book: Book, subject: &str) -> anyhow::Result<usize> {
+    let context = || format!("cannot write `{}`", book.path.display());
+    let file = File::open(&book.path).with_context(context)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).with_context(context)?;
+    let mut entries = book.read()?;
+    let all = entries.len();
+    entries.retain(|entry| entry.subject != subject);
+    let unfinished = file.metadata().with_context(context)?.len() > 0 && {
+        let bytes = std::fs::read(&book.path).with_context(context)?;
+        !bytes.ends_with(b"\n")
+    };
+    if entries.len() == all && !unfinished {
+        return Ok(0);
+    }
+    let mut text = String::new();
+    for entry in &entries {
+        text.push_str(&serde_json::to_string(entry)?);
+        text.push('\n');
+    }
+    // What an append broke off left may name anybody; it is not kept either.
+    let new = book.path.with_extension("new");
+    let mut anew = File::create(&new).with_context(context)?;
+    anew.write_all(text.as_bytes()).and_then(|()| anew.sync_all()).with_context(context)?;
+    std::fs::rename(&new, &book.path).and_then(|()| File::open(folder)?.sync_all()).with_context(context)?;
+    Ok(all - entries.len())
+}
+
 fn ends_with_newline(file: &mut File) -> std::io::Result<bool> {
     use std::os::unix::fs::FileExt;
     let length = file.metadata()?.len();
@@ -166,6 +215,18 @@ mod tests {
         assert_eq!(book.read().unwrap(), [entry("1"), entry("2"), entry("3")]);
         std::fs::write(&path, "{}\n").unwrap();
         assert!(book.read().unwrap_err().to_string().contains("line 1 is damaged"));
+    }
+
+    #[test]
+    fn reports_of_a_subject_go_from_every_book_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(forget_subject(folder.path(), "2").unwrap(), 0);
+        let books = ["a", "b"].map(|name| Book::new(folder.path(), name).unwrap());
+        books[0].append(&[entry("1"), entry("2"), entry("22")]).unwrap();
+        books[1].append(&[entry("2"), entry("2")]).unwrap();
+        assert_eq!(forget_subject(folder.path(), "2").unwrap(), 3);
+        assert_eq!(books[0].read().unwrap(), [entry("1"), entry("22")]);
+        assert_eq!(books[1].read().unwrap(), []);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-use anyhow::Context;
+use std::path::PathBuf;
+
 use rastro_intake::Report;
 use rastro_model::Principal;
 use rastro_trace::{Trace, TraceOptions, Victim};
@@ -15,8 +16,8 @@ const RANKED_MAX: usize = 1_000;
 /// Where the history comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    /// The ledger of the configuration.
-    Ledger,
+    /// The ledger below this directory.
+    Ledger(PathBuf),
     /// Access logs.
     Logs(LogSources),
 }
@@ -55,14 +56,13 @@ impl Case {
         let keys: Vec<String> = reported.reports.iter().map(|(subject, _)| subject.clone()).collect();
         let record = match source {
             Source::Logs(logs) => read_logs(logs, &keys)?,
-            Source::Ledger => {
-                let config = config.context("the ledger needs a configuration")?;
+            Source::Ledger(data_dir) => {
                 let cohorts = guarded.as_ref().map(|guarded| guarded.cohorts(population.unwrap_or_default()));
                 let cohorts = cohorts.unwrap_or_else(|| Ok(Vec::new())).unwrap_or_else(|error| {
                     caveats.push(format!("cohorts are not known: {error:#}"));
                     Vec::new()
                 });
-                read_ledger(config, &keys, &cohorts)?
+                read_ledger(data_dir, config, &keys, &cohorts)?
             }
         };
         let victims = victims_of(&reported.reports, &record.fields)?;

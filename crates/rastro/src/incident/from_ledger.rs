@@ -15,7 +15,14 @@ use crate::config::Config;
 /// A reason is asked for with the rows it explains; their entry may carry a time a little earlier.
 const ASKED_LATE_MICROS: i64 = 2_000_000;
 
-/// Reads the ledger of a configuration as the history of its first kind of subject; disclosures of `victims`
+/// What a report on an imported ledger has to say first.
+pub(crate) fn imported_caveat() -> String {
+    "the ledger was imported from logs that others wrote: it proves that nothing changed since, not that they \
+     were true or complete"
+        .to_owned()
+}
+
+/// Reads a ledger as the history of one kind of subject: the configuration's first, or the ledger's own first; disclosures of `victims`
 /// (keys as text) are kept in full. `cohorts` are keys and labels.
 ///
 /// What is only `possible` is not weighed: it is a bound, and would accuse people of what they may not have
@@ -24,15 +31,20 @@ const ASKED_LATE_MICROS: i64 = 2_000_000;
 /// # Errors
 /// The ledger is damaged before its end, or cannot be read.
 pub(crate) fn read_ledger(
-    config: &Config,
+    data_dir: &Path,
+    config: Option<&Config>,
     victims: &[String],
     cohorts: &[(String, Vec<String>)],
 ) -> anyhow::Result<Record> {
-    let spool = &config.data_dir.join("spool");
+    let spool = &data_dir.join("spool");
     ensure!(spool.is_dir(), "there is no ledger at `{}`", spool.display());
-    let kind = config.subject.first().map(|subject| subject.name.as_str()).unwrap_or_default();
+    let kind = match config {
+        Some(config) => config.subject.first().map(|subject| subject.name.clone()).unwrap_or_default(),
+        None => first_kind(spool)?,
+    };
+    let mut gaps = HashMap::new();
     let mut reading = Reading {
-        kind,
+        kind: &kind,
         victims: victims.iter().map(|victim| subject_key(victim)).collect(),
         builder: HistoryBuilder::new(),
         record: Record::default(),
@@ -45,14 +57,27 @@ pub(crate) fn read_ledger(
     let total = spool_bytes(spool).unwrap_or_default();
     let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
     while let Some(entry) = reader.next_entry().with_context(|| cannot_read(spool))? {
+        if let Content::Account(told) = &entry.content {
+            gaps.insert(told.session.id, told.account.gap());
+        }
         if let Content::Reason(reason) = entry.content
-            && entry.schema.kinds.get(usize::from(reason.kind.0)).is_some_and(|name| name == kind)
+            && entry.schema.kinds.get(usize::from(reason.kind.0)).is_some_and(|name| *name == kind)
         {
             let pair = reading.pair(&reason.principal, reason.key)?;
             reading.spans.entry(pair).or_default().push((reason.asked_at, reason.until));
         }
     }
-    let reasons = config.reason.is_some() || !reading.spans.is_empty();
+    if reader.is_imported() {
+        reading.record.caveats.push(imported_caveat());
+    }
+    let missing: u64 = gaps.values().sum();
+    if missing > 0 {
+        reading.record.caveats.push(format!(
+            "{missing} rows that the server gave are not accounted for (`rastro reconcile` says in which sessions)"
+        ));
+    }
+    let configured = config.is_some_and(|config| config.reason.is_some());
+    let reasons = configured || !reading.spans.is_empty();
     let mut progress = Progress::new("of the ledger read", total);
     let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
     let mut done = 0;
@@ -68,6 +93,13 @@ pub(crate) fn read_ledger(
         labels.iter().for_each(|label| reading.builder.add_cohort(subject, label));
     }
     Ok(reading.finish())
+}
+
+/// Returns the first kind of subject that the ledger's own first entry knows.
+fn first_kind(spool: &Path) -> anyhow::Result<String> {
+    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
+    let first = reader.next_entry().with_context(|| cannot_read(spool))?;
+    Ok(first.and_then(|entry| entry.schema.kinds.first().cloned()).unwrap_or_default())
 }
 
 fn cannot_read(spool: &Path) -> String {

@@ -1,9 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use rastro_intake::{
-    AccessBatch, AccessFormat, AccessReader, AuditTally, BadLines, Names, Noted, NotedSubjects, Reasons,
-    SubjectTable, Tally, file_bytes, is_csvlog,
+    AccessBatch, AccessFormat, AccessReader, AccessTally, AuditTally, BadLines, Names, Noted, NotedSubjects,
+    Reasons, SubjectTable, Tally, file_bytes, is_csvlog,
 };
 use rastro_model::Principal;
 use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, SubjectId};
@@ -32,43 +32,77 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
     let names = Names::default();
     let mut noted = NotedSubjects::default();
     victims.iter().for_each(|victim| noted.insert(&names.subjects, victim));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let AccessFormat { table, times, .. } = &sources.format;
     let mut record = Record::default();
-    let mut reasons: Option<Reasons> = None;
-    for path in &sources.reasons {
-        let (read, tally) = Reasons::read(path, table, times, &names, threads)?;
-        reasons = Some(match reasons {
-            None => read,
-            Some(all) => all.with(read),
-        });
-        record.caveats.extend(told(path, &tally));
-    }
-    let reader = AccessReader {
-        format: &sources.format,
-        names: &names,
-        noted: &noted,
-        reasons: reasons.as_ref(),
-        threads,
-    };
     let mut filling = Filling {
         builder: HistoryBuilder::new(),
         principals: Vec::new(),
         subjects: vec![Vec::new(); BUCKETS],
     };
-    let mut noted = Vec::new();
+    let mut kept = Vec::new();
     let mut noted_dropped = 0;
+    let caveats = stream_logs(sources, &names, &noted, false, &mut |read| {
+        let Read::Batch(batch) = read else { return Ok(()) };
+        filling.take(&batch, &names, &mut record)?;
+        let room = NOTED_MAX - kept.len().min(NOTED_MAX);
+        noted_dropped += batch.noted.len().saturating_sub(room);
+        kept.extend(batch.noted.into_iter().take(room));
+        Ok(())
+    })?;
+    record.caveats.extend(caveats);
+    if noted_dropped > 0 {
+        record.caveats.push(format!("{noted_dropped} of the accesses to victims are not listed"));
+    }
+    record.noted = kept.iter().map(|noted| shown(noted, &names)).collect();
+    record.noted.sort_by(|a, b| (a.time, &a.principal, &a.subject).cmp(&(b.time, &b.principal, &b.subject)));
+    record.history = filling.builder.finish();
+    record.fields = names.fields;
+    Ok(record)
+}
+
+/// What comes of reading logs.
+pub(crate) enum Read<'a> {
+    /// A file begins.
+    Begins(&'a Path),
+    /// Accesses of the file begun last.
+    Batch(AccessBatch),
+    /// The file begun last is read.
+    Ends(AccessTally),
+}
+
+/// Reads logs and lists of reasons on all cores, one log after the other; returns what there is to say of them.
+///
+/// # Errors
+/// A file cannot be used, or `sink` gives one.
+pub(crate) fn stream_logs(
+    sources: &LogSources,
+    names: &Names,
+    noted: &NotedSubjects,
+    keep_texts: bool,
+    sink: &mut dyn FnMut(Read<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<String>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let AccessFormat { table, times, .. } = &sources.format;
     let mut caveats = Vec::new();
+    let mut reasons: Option<Reasons> = None;
+    for path in &sources.reasons {
+        let (read, tally) = Reasons::read(path, table, times, names, threads)?;
+        reasons = Some(match reasons {
+            None => read,
+            Some(all) => all.with(read),
+        });
+        caveats.extend(told(path, &tally));
+    }
+    let reasons = reasons.as_ref();
+    let reader = AccessReader { format: &sources.format, names, noted, reasons, keep_texts, threads };
+    let mut of_audit = Vec::new();
     for path in &sources.logs {
         let mut progress = Progress::new(format!("of `{}` read", path.display()), file_bytes(path));
+        sink(Read::Begins(path))?;
         let mut failed = None;
-        let mut sink = |batch: AccessBatch, bytes: u64| {
+        let mut take = |batch: AccessBatch, bytes: u64| {
             if failed.is_none() {
-                failed = filling.take(&batch, &names, &mut record).err();
+                failed = sink(Read::Batch(batch)).err();
             }
-            let room = NOTED_MAX - noted.len().min(NOTED_MAX);
-            noted_dropped += batch.noted.len().saturating_sub(room);
-            noted.extend(batch.noted.into_iter().take(room));
             progress.at(bytes);
         };
         let tally = if path.as_os_str() != "-" && is_csvlog(path)? {
@@ -77,32 +111,26 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
                 "`{}` is PostgreSQL's own log: name the subjects' table with -c, or --subject-table and --subject-key",
                 path.display()
             );
-            let (tally, audit) = reader.read_pgaudit(path, &sources.tables, &mut sink)?;
-            caveats.extend(told_audit(path, audit));
+            let (tally, audit) = reader.read_pgaudit(path, &sources.tables, &mut take)?;
+            of_audit.extend(told_audit(path, audit));
             tally
         } else {
-            reader.read(path, &mut sink)?
+            reader.read(path, &mut take)?
         };
         if let Some(error) = failed {
             return Err(error);
         }
-        record.caveats.extend(told(path, &tally.table));
+        caveats.extend(told(path, &tally.table));
         if tally.assumed_utc {
-            record.caveats.push(format!(
+            caveats.push(format!(
                 "times without an offset in `{}` are read as UTC (see --time-zone)",
                 path.display()
             ));
         }
+        sink(Read::Ends(tally))?;
     }
-    record.caveats.extend(caveats);
-    if noted_dropped > 0 {
-        record.caveats.push(format!("{noted_dropped} of the accesses to victims are not listed"));
-    }
-    record.noted = noted.iter().map(|noted| shown(noted, &names)).collect();
-    record.noted.sort_by(|a, b| (a.time, &a.principal, &a.subject).cmp(&(b.time, &b.principal, &b.subject)));
-    record.history = filling.builder.finish();
-    record.fields = names.fields;
-    Ok(record)
+    caveats.extend(of_audit);
+    Ok(caveats)
 }
 
 /// Turns the numbers of the logs into those of the history.

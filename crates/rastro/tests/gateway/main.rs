@@ -27,6 +27,7 @@ mod proof;
 mod provenance;
 mod psql;
 mod random_selects;
+mod reconcile;
 mod redteam;
 mod startup;
 mod tls;

@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod import;
 mod ledger;
 mod logs;
 mod rig;

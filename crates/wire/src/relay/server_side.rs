@@ -315,6 +315,9 @@ where
             return;
         }
         walk.forward_to(walk.at, self.from_server.cycle);
+        if frame.tag == b'D' {
+            self.inspector.passed(1);
+        }
         let tag = Tag { hold: walk.hold, cycle: self.from_server.cycle, raw: true };
         walk.out.push(&walk.input, walk.from, end, tag);
         walk.at = end;

@@ -13,4 +13,7 @@ pub(super) struct Record<'r> {
     pub(super) reason: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rows: Option<u32>,
+    /// It comes from a log that others wrote.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) imported: bool,
 }

@@ -145,6 +145,7 @@ mod tests {
             certainty: "exact",
             reason: Some("T-1, \"x\""),
             rows: None,
+            imported: false,
         };
         let hidden =
             Record { subject: None, reason: None, rows: Some(7), certainty: "possible", ..shown.clone() };

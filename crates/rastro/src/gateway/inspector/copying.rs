@@ -81,7 +81,7 @@ impl SessionInspector {
             Copying::Rows(mut rows) => {
                 let (reader, reading) = &mut *rows;
                 let result = match reader.read(payload) {
-                    CopyData::Row(row) => self.row(reading, row),
+                    CopyData::Row(row) => self.read_row(reading, row),
                     CopyData::Nothing => {
                         self.batch.begin_row();
                         Ok(())

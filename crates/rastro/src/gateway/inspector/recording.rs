@@ -84,6 +84,7 @@ impl SessionInspector {
         metric::ledger_refused();
         self.batch.clear();
         self.refusal = None;
+        self.counter.dropped();
         if self.gateway.settings.mode == Mode::Observe {
             return Settlement { rows, hold: 0, next: Next::Go };
         }

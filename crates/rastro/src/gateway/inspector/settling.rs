@@ -88,6 +88,7 @@ impl SessionInspector {
             Err(_) if self.has_no_rows() => return GO,
             Err(error) => return self.unrecorded(&error),
         };
+        self.counter.admitted(&self.batch, rows);
         if let Some(breach) = breach {
             self.alert(execution, breach);
         }

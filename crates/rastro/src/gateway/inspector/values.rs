@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rastro_attribution::{Catalogue, ColumnDescription, RowScan};
 use rastro_model::{Certainty, KindId, ShownKey};
-use rastro_wire::{Heard, Inspector, Next, RowsEnd};
+use rastro_wire::{ClientError, Heard, Inspector, Next, RowsEnd};
 
 use super::sight::Sight;
 use super::{Execution, Plan, Reading, SessionInspector};
@@ -23,6 +23,27 @@ impl SessionInspector {
 
     pub(super) fn scan_of_anything(&self) -> Option<Arc<RowScan>> {
         self.gateway.values.load().as_ref().map(|_| Arc::new(RowScan::of_anything()))
+    }
+
+    /// Adds what a row shows.
+    ///
+    /// # Errors
+    /// It cannot be understood; no row was added.
+    #[inline]
+    pub(super) fn read_row(&mut self, reading: &Reading, payload: &[u8]) -> Result<(), ClientError> {
+        if self.read_one_each(reading, payload) {
+            return Ok(());
+        }
+        match &reading.plan {
+            Plan::Pass => drop(self.batch.begin_row()),
+            Plan::Count => self.count_row(),
+            Plan::Read(plan) => plan.read_row(payload, &mut self.batch).map_err(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "row was refused");
+                ClientError::error("08P01", "a row of the result cannot be read and is refused")
+            })?,
+        }
+        self.read_values(reading, payload);
+        Ok(())
     }
 
     /// Adds an unattributed row.

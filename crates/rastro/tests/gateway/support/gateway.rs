@@ -127,18 +127,26 @@ impl Gateway {
         std::fs::read_to_string(self.directory.path().join("gateway.log")).unwrap_or_default()
     }
 
-    /// Returns what `GET path` on the console answers: status and body.
-    fn is_ready(&self) -> bool {
+    /// Returns what `GET path` on the console answers: status line, headers and body.
+    fn get(&self, path: &str) -> Option<String> {
         let address = SocketAddr::from(([127, 0, 0, 1], self.console));
-        let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
-            return false;
-        };
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut answer = String::new();
-        stream.write_all(request.as_bytes()).is_ok()
-            && stream.read_to_string(&mut answer).is_ok()
-            && answer.starts_with("HTTP/1.1 200")
+        stream.write_all(request.as_bytes()).ok()?;
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.get("/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// Returns a metric without labels; `None` if it was never counted.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let page = self.get("/metrics").unwrap();
+        page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// Runs another command of `rastro` with this gateway's configuration.

@@ -86,7 +86,11 @@ where
             if matches!(flow, Flow::Stop) || self.from_server.phase == Phase::Dropping {
                 return Ok(flow);
             }
-            return Ok(self.settle(walk, bytes, RowsEnd::Completed));
+            let flow = self.settle(walk, bytes, RowsEnd::Completed);
+            if matches!(flow, Flow::On) {
+                self.count_rows(frame, payload);
+            }
+            return Ok(flow);
         }
         let mut withheld = None;
         if frame.tag == b'E' && !self.is_refused() {
@@ -106,6 +110,9 @@ where
         }
         if self.from_server.phase == Phase::Dropping {
             return Ok(Flow::On);
+        }
+        if end != RowsEnd::Open {
+            self.count_rows(frame, payload);
         }
         self.answer(walk, frame, payload, withheld)
     }

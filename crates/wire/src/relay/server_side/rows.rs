@@ -4,7 +4,7 @@ use super::{Flow, Phase, SERVER_FRAME_BYTES_MAX, Walk};
 use crate::buffer::Tag;
 use crate::client_error::ClientError;
 use crate::frame::{Frame, HEADER_BYTES, read_header};
-use crate::inspector::{Inspector, Next, RowsEnd};
+use crate::inspector::{Inspector, Next, Reported, RowsEnd};
 use crate::relay::ops::Op;
 use crate::relay::{Relay, RelayError};
 
@@ -29,9 +29,12 @@ where
         let plan = self.current_plan()?;
         if !self.inspector.reads(&plan) {
             walk.at += first.bytes;
+            let mut rows = 1;
             while let Some(frame) = next_frame(bytes, walk.at, b'D') {
                 walk.at += frame.bytes;
+                rows += 1;
             }
+            self.inspector.passed(rows);
             return Ok(Flow::On);
         }
         walk.rows_from.get_or_insert(walk.at);
@@ -127,6 +130,36 @@ where
                 Flow::Stop
             }
         }
+    }
+
+    /// Tells the inspector how many rows the server says the statement in front gave.
+    pub(super) fn count_rows(&mut self, frame: Frame, payload: &[u8]) {
+        let reported = (frame.tag == b'C').then(|| self.reported_rows(payload)).flatten();
+        if let Some(statement) = self.ops.front().and_then(Op::statement_mut) {
+            self.inspector.counted(statement, reported);
+        }
+    }
+
+    // A count of rows that were changed says nothing of rows that were given, unless some were announced.
+    fn reported_rows(&self, tag: &[u8]) -> Option<Reported> {
+        let copied = self.from_server.copying_out;
+        let announced = match self.ops.peek()? {
+            Op::Query { .. } => self.from_server.query_plan.is_some(),
+            Op::Execute { portal, .. } => self.from_server.portals.plan(*portal)?.0.is_some(),
+            _ => false,
+        };
+        if !copied && !announced {
+            return None;
+        }
+        let tag = std::str::from_utf8(tag.strip_suffix(&[0])?).ok()?;
+        let (command, count) = tag.rsplit_once(' ')?;
+        let command = command.split(' ').next()?;
+        let gives = match command {
+            "COPY" => copied,
+            "SELECT" | "FETCH" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" => !copied,
+            _ => false,
+        };
+        gives.then(|| Some(Reported { rows: count.parse().ok()?, copied }))?
     }
 
     // `None` when all rows were admitted.
