@@ -1,11 +1,11 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use rastro_model::{FieldSet, SubjectKey};
+use rastro_model::{FieldSet, SubjectKey, Timestamp};
 use rastro_sim::worlds::{
     Draw, Insider, Leak, Outsider, ReportOptions, Scenario, Stage, VictimReport, draw_reports, fields,
 };
-use rastro_trace::{Interval, Trace, TraceOptions, Victim};
+use rastro_trace::{AccountScore, Interval, Trace, TraceOptions, Victim};
 
 use crate::options::Options;
 use crate::record::Record;
@@ -118,7 +118,7 @@ fn judge(stage: &Built, leak: &Leak, reports: &[VictimReport], options: &Options
     let trace = stage.history.trace(&victims, &trace_options);
     let seconds = began.elapsed().as_secs_f64();
     let guilty: Vec<_> = leak.guilty.iter().map(|account| name(*account)).collect();
-    let is_guilty = |account: &rastro_trace::AccountScore| guilty.contains(&account.principal);
+    let is_guilty = |account: &AccountScore| guilty.contains(&account.principal);
     let first = trace.accounts.first();
     let is_false_accusation =
         trace.accounts.iter().any(|account| account.involved >= 0.95 && !is_guilty(account));
@@ -128,9 +128,7 @@ fn judge(stage: &Built, leak: &Leak, reports: &[VictimReport], options: &Options
         explain(leak, &trace);
     }
     let window = trace.window.filter(|_| !leak.leaked.is_empty()).map(|window| {
-        let mut hours: Vec<u32> = leak.leaked.iter().map(|leaked| leaked.hour).collect();
-        hours.sort_unstable();
-        let middle = time(hours.get(hours.len() / 2).copied().unwrap_or(0));
+        let middle = middle_of_copying(leak, first.filter(|first| is_guilty(first)));
         let holds = window.from <= middle && window.until >= middle;
         (holds, (window.until.0 - window.from.0) as f64 / 86_400e6)
     });
@@ -144,6 +142,19 @@ fn judge(stage: &Built, leak: &Leak, reports: &[VictimReport], options: &Options
         window,
         seconds,
     }
+}
+
+/// Returns when half of the leak was copied: by the account that the trace names if it is one of several guilty
+/// ones, which need not have copied at the same time, and else by all.
+fn middle_of_copying(leak: &Leak, first: Option<&AccountScore>) -> Timestamp {
+    let account = first.and_then(|first| leak.guilty.iter().find(|guilty| name(**guilty) == first.principal));
+    let of_account = leak.extra.iter().filter(|shown| Some(&shown.account) == account);
+    let mut hours: Vec<u32> = of_account.map(|shown| shown.hour).collect();
+    if leak.guilty.len() < 2 || hours.is_empty() {
+        hours = leak.leaked.iter().map(|leaked| leaked.hour).collect();
+    }
+    hours.sort_unstable();
+    time(hours.get(hours.len() / 2).copied().unwrap_or(0))
 }
 
 fn explain(leak: &Leak, trace: &Trace) {
