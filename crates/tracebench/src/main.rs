@@ -3,6 +3,7 @@
 //! Builds a year of a support desk, plays every scenario many times on fresh seeds, and writes what it
 //! measured to `docs/trace-accuracy.md`. Run it as `./bench trace`.
 
+mod ledger;
 mod options;
 mod plot;
 mod real_log;
@@ -24,6 +25,9 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let seed = options.seed()?;
     eprintln!("seed {seed}");
+    if let (Some(dir), Some(rastro)) = (&options.ledger, &options.rastro) {
+        return ledger::measure(&options, seed, dir, rastro);
+    }
     let measure = |path: &Path| real_log::measure(path, seed, options.trials);
     let real = options.real_log.as_deref().map(measure).transpose()?;
     let recorded = if options.from.is_empty() { play(&options, seed)? } else { record::read(&options.from)? };

@@ -51,6 +51,15 @@ pub(crate) struct Options {
     /// End after so many minutes of trials, whatever is left
     #[arg(long)]
     minutes: Option<u64>,
+    /// Measure instead how long `rastro trace` takes to read a ledger of this world, written into this directory
+    #[arg(long, value_name = "DIR", requires = "rastro")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// With every explained view's reason in the ledger
+    #[arg(long, requires = "ledger")]
+    pub(crate) ledger_reasons: bool,
+    /// The `rastro` that reads it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rastro: Option<PathBuf>,
     /// Where to write the report; the plot goes beside it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
