@@ -181,7 +181,7 @@ pub(super) fn hour_start(hour: i64) -> Timestamp {
 }
 
 /// One report per subject: the earliest time, all that any caller knew, the narrowest interval.
-fn merge(victims: &[Victim]) -> Vec<Victim> {
+pub(super) fn merge(victims: &[Victim]) -> Vec<Victim> {
     let mut at: HashMap<String, usize> = HashMap::new();
     let mut merged: Vec<Victim> = Vec::new();
     for victim in victims {
