@@ -189,7 +189,6 @@ fn file_that_is_no_log_is_refused_in_one_sentence() {
         (b"".as_slice(), "`log.csv` is empty"),
         (b"\n \n", "`log.csv` is empty"),
         (b"a,b,c\n1,2,3\n", "no column `time`; its header is `a,b,c`"),
-        (b"time,principal,subject\n", "no column `fields`"),
         (b"time,principal,subject,fields,subject\n", "the column `subject` 2 times"),
         (&parquet, parquet_expected),
         (&utf16, "UTF-16"),
@@ -199,6 +198,16 @@ fn file_that_is_no_log_is_refused_in_one_sentence() {
         let error = read_bytes(bytes, &AccessFormat::default(), None).err().unwrap();
         assert!(error.contains(expected) && !error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn log_without_fields_is_read_and_says_so() {
+    let text = b"time,principal,subject\n2026-05-12T08:00:00Z,ana,17\n";
+    let found = read_bytes(text, &AccessFormat::default(), None).unwrap();
+    assert_eq!(found.rows, ["2026-05-12T08:00:00.000000Z ana 17 0 ?"]);
+    assert!(!found.tally.has_fields);
+    let format = AccessFormat { shown_fields: Some("name".into()), ..AccessFormat::default() };
+    assert!(read_bytes(text, &format, None).unwrap().tally.has_fields);
 }
 
 #[cfg(feature = "parquet")]

@@ -87,6 +87,13 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
             return Err(error);
         }
         record.caveats.extend(told(path, &tally.table));
+        if tally.table.records > 0 && !tally.has_fields {
+            record.caveats.push(format!(
+                "`{}` does not say what was shown: every access counts as showing all that callers knew (see \
+                 --shown-fields)",
+                path.display()
+            ));
+        }
         if tally.assumed_utc {
             record.caveats.push(format!(
                 "times without an offset in `{}` are read as UTC (see --time-zone)",
