@@ -201,6 +201,16 @@ fn file_that_is_no_log_is_refused_in_one_sentence() {
 }
 
 #[test]
+fn torn_line_of_zeros_is_a_malformed_line() {
+    let text = b"time,principal,subject\n\0\0\0\n2026-05-12T08:00:00Z,ana,17\n";
+    let error = read_bytes(text, &AccessFormat::default(), None).err().unwrap();
+    assert!(error.contains("line 2"), "{error}");
+    let table = TableFormat { bad_lines: BadLines::Skip, ..TableFormat::default() };
+    let found = read_bytes(text, &AccessFormat { table, ..AccessFormat::default() }, None).unwrap();
+    assert_eq!((found.rows.len(), found.tally.table.bad), (1, 1));
+}
+
+#[test]
 fn log_without_fields_is_read_and_says_so() {
     let text = b"time,principal,subject\n2026-05-12T08:00:00Z,ana,17\n";
     let found = read_bytes(text, &AccessFormat::default(), None).unwrap();

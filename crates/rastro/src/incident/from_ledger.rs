@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::ensure;
 use rastro_intake::FieldNames;
 use rastro_ledger::{Content, Disclosure, Entry, Schema, SubjectSet, Subjects};
-use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey, Timestamp};
+use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey};
 use rastro_trace::{Disclosure as Shown, Explanation, HistoryBuilder, SubjectId};
 
 use self::beside::{allocated_bytes, read_beside};
