@@ -30,7 +30,8 @@ pub struct AccessFormat {
     pub table: TableFormat,
     /// Its times.
     pub times: TimeFormat,
-    /// What every access showed, for logs without a column `fields`, such as `name;email`.
+    /// What every access showed, for logs without a column `fields`, such as `name;email`. Without either,
+    /// accesses have no fields, which stands for "not told".
     pub shown_fields: Option<String>,
 }
 
@@ -130,6 +131,8 @@ pub struct AccessTally {
     pub assumed_utc: bool,
     /// Whether the log, or a list of reasons, says which accesses are explained.
     pub has_reasons: bool,
+    /// Whether the log says what was shown, or it was said for it.
+    pub has_fields: bool,
 }
 
 impl AccessReader<'_> {
@@ -147,7 +150,7 @@ impl AccessReader<'_> {
             Column { name: "time", required: true },
             Column { name: "principal", required: true },
             Column { name: "subject", required: true },
-            Column { name: "fields", required: shown.is_none() },
+            Column { name: "fields", required: false },
             Column { name: "reason", required: false },
             Column { name: "statement", required: false },
         ];
@@ -161,6 +164,7 @@ impl AccessReader<'_> {
                 fields: Cache::new(),
                 has_reasons: self.reasons.is_some(),
                 texts: Cache::new(),
+                has_fields: shown.is_some(),
                 put_off: Vec::new(),
                 values: Vec::new(),
                 noted: Vec::new(),
@@ -176,6 +180,7 @@ impl AccessReader<'_> {
             table,
             assumed_utc: workers.iter().any(|worker| worker.times.assumed_utc),
             has_reasons: workers.iter().any(|worker| worker.has_reasons),
+            has_fields: workers.iter().any(|worker| worker.has_fields),
         })
     }
 
@@ -193,6 +198,7 @@ struct AccessWorker<'a> {
     fields: Cache<FieldSet>,
     has_reasons: bool,
     texts: Cache<Option<TextNumber>>,
+    has_fields: bool,
     /// Accesses whose subjects are integers, and these.
     put_off: Vec<Access>,
     values: Vec<u64>,
@@ -229,7 +235,10 @@ impl Worker for AccessWorker<'_> {
             None => names.subjects.number(subject).ok_or("too many subjects")?,
         };
         let fields = match cell(3) {
-            Some(list) => self.fields.get(list, || names.fields.set(list))?,
+            Some(list) => {
+                self.has_fields = true;
+                self.fields.get(list, || names.fields.set(list))?
+            }
             None => self.shown.unwrap_or_default(),
         };
         let reason = cell(REASON).map(<[u8]>::trim_ascii);

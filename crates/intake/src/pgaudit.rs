@@ -102,7 +102,7 @@ impl AccessReader<'_> {
             audit.without_keys += worker.tally.without_keys;
         }
         let assumed_utc = workers.iter().any(|worker| worker.times.assumed_utc);
-        Ok((AccessTally { table, assumed_utc, has_reasons: self.reasons.is_some() }, audit))
+        Ok((AccessTally { table, assumed_utc, has_reasons: self.reasons.is_some(), has_fields: true }, audit))
     }
 }
 

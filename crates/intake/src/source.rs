@@ -73,7 +73,8 @@ pub(crate) fn open(path: &Path, wanted: &[&str]) -> Result<Source, IntakeError> 
         Some("a Parquet file")
     } else if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         Some("UTF-16 text; convert it to UTF-8")
-    } else if head.contains(&0) {
+    } else if head.split(|byte| *byte == b'\n').next().is_some_and(|first| first.contains(&0)) {
+        // Only the first line tells: a later one may be a line that was torn.
         Some("binary data")
     } else {
         None

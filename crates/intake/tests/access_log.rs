@@ -195,7 +195,6 @@ fn file_that_is_no_log_is_refused_in_one_sentence() {
         (b"".as_slice(), "`log.csv` is empty"),
         (b"\n \n", "`log.csv` is empty"),
         (b"a,b,c\n1,2,3\n", "no column `time`; its header is `a,b,c`"),
-        (b"time,principal,subject\n", "no column `fields`"),
         (b"time,principal,subject,fields,subject\n", "the column `subject` 2 times"),
         (&parquet, parquet_expected),
         (&utf16, "UTF-16"),
@@ -207,13 +206,35 @@ fn file_that_is_no_log_is_refused_in_one_sentence() {
     }
 }
 
+#[test]
+fn torn_line_of_zeros_is_a_malformed_line() {
+    let text = b"time,principal,subject\n\0\0\0\n2026-05-12T08:00:00Z,ana,17\n";
+    let error = read_bytes(text, &AccessFormat::default(), None).err().unwrap();
+    assert!(error.contains("line 2"), "{error}");
+    let table = TableFormat { bad_lines: BadLines::Skip, ..TableFormat::default() };
+    let found = read_bytes(text, &AccessFormat { table, ..AccessFormat::default() }, None).unwrap();
+    assert_eq!((found.rows.len(), found.tally.table.bad), (1, 1));
+}
+
+#[test]
+fn log_without_fields_is_read_and_says_so() {
+    let text = b"time,principal,subject\n2026-05-12T08:00:00Z,ana,17\n";
+    let found = read_bytes(text, &AccessFormat::default(), None).unwrap();
+    assert_eq!(found.rows, ["2026-05-12T08:00:00.000000Z ana 17 0 ?"]);
+    assert!(!found.tally.has_fields);
+    let format = AccessFormat { shown_fields: Some("name".into()), ..AccessFormat::default() };
+    assert!(read_bytes(text, &format, None).unwrap().tally.has_fields);
+}
+
 #[cfg(feature = "parquet")]
 mod parquet_files {
     use std::sync::Arc;
 
     use arrow_array::builder::{ListBuilder, StringBuilder};
+    use arrow_array::types::Int32Type;
     use arrow_array::{
-        ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+        ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
+        TimestampMillisecondArray,
     };
     use parquet::arrow::ArrowWriter;
 
@@ -264,6 +285,20 @@ mod parquet_files {
         ] {
             let found = read_bytes(&file(columns), &AccessFormat::default(), None).unwrap();
             assert_eq!((found.rows.as_slice(), found.tally.assumed_utc), (&[ROW.to_owned()][..], false));
+        }
+        // As data frames are written: dictionaries, and keys as decimals or floats.
+        let names: DictionaryArray<Int32Type> = ["ana"].into_iter().collect();
+        let decimal = Decimal128Array::from(vec![1_700]).with_precision_and_scale(12, 2).unwrap();
+        let keys: [ArrayRef; 2] = [Arc::new(decimal), Arc::new(Float64Array::from(vec![17.0]))];
+        for subject in keys {
+            let columns = vec![
+                ("time", time(Some("UTC"))),
+                ("principal", Arc::new(names.clone()) as ArrayRef),
+                ("subject", subject),
+                ("fields", lists.clone()),
+            ];
+            let found = read_bytes(&file(columns), &AccessFormat::default(), None).unwrap();
+            assert_eq!(found.rows, [ROW.to_owned()]);
         }
         let local = vec![
             ("time", time(None)),

@@ -151,6 +151,11 @@ impl<F: Files> SpoolReader<F> {
         &self.files
     }
 
+    /// Returns where the next frame begins; the front of file 0 before anything was read.
+    pub fn position(&self) -> Position {
+        Position { seq: self.seq.unwrap_or_default(), offset: self.offset }
+    }
+
     /// Returns the next entry, `None` if no further one is complete yet.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod belief;
+mod campaigns;
 mod case;
 mod caveats;
 mod coincidence;

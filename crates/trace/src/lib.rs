@@ -14,6 +14,7 @@ pub use history::{
     Disclosure, Explanation, History, HistoryBuilder, HistoryError, Moments, PrincipalId, SubjectId, View,
 };
 pub use outcome::{
-    AccountScore, Caveat, Collusion, Evidence, LeakWindow, NextReport, PopulationScore, Trace, VictimView,
+    AccountScore, Campaign, Caveat, Collusion, Evidence, LeakWindow, Mark, NextReport, PopulationScore,
+    Trace, VictimView,
 };
 pub use victim::{Interval, Prior, TraceOptions, Victim};

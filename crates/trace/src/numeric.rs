@@ -15,6 +15,36 @@ pub(crate) fn log_add(a: f64, b: f64) -> f64 {
     if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
+/// Σ log(1 + x) over many x ≥ 0, with few logarithms: factors are multiplied until they grow large.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Factors {
+    product: f64,
+    logs: f64,
+}
+
+impl Default for Factors {
+    fn default() -> Factors {
+        Factors { product: 1.0, logs: 0.0 }
+    }
+}
+
+impl Factors {
+    /// Multiplies by 1 + `x`.
+    #[inline]
+    pub(crate) fn add(&mut self, x: f64) {
+        self.product *= 1.0 + x;
+        if self.product > 1e150 {
+            self.logs += self.product.ln();
+            self.product = 1.0;
+        }
+    }
+
+    /// Returns the logarithm of the product.
+    pub(crate) fn ln(self) -> f64 {
+        self.logs + self.product.ln()
+    }
+}
+
 /// Converts a count to a float; exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^53")]
 pub(crate) fn real(count: u64) -> f64 {
@@ -30,6 +60,18 @@ pub(crate) fn size(count: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn factors_are_the_sum_of_logarithms() {
+        let mut factors = Factors::default();
+        let mut sum = 0.0;
+        for n in 0..5_000u32 {
+            let x = f64::from(n % 7) * 1e12 + f64::from(n % 3) * 1e-3;
+            factors.add(x);
+            sum += x.ln_1p();
+        }
+        assert!((factors.ln() - sum).abs() < 1e-8 * sum);
+    }
 
     #[test]
     fn log_sum_exp_of_far_apart_terms_is_stable() {

@@ -29,6 +29,28 @@ pub struct Trace {
     pub caveats: Vec<Caveat>,
 }
 
+/// A part of the victims that points elsewhere than all of them do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Campaign {
+    /// What its victims have in common.
+    pub mark: Mark,
+    /// Its own trace, with the doubt that comes of looking at many parts.
+    pub trace: Trace,
+}
+
+/// What tells a part of the victims from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Callers knew this field (its number in the history's field sets).
+    Known(usize),
+    /// Callers did not know it.
+    NotKnown(usize),
+    /// Reported before this.
+    Before(Timestamp),
+    /// Reported then or later.
+    After(Timestamp),
+}
+
 /// One account as the route.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountScore {

@@ -1,5 +1,5 @@
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -8,7 +8,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(
     name = "rastro-tracebench",
-    after_help = "Example:\n  ./bench trace --trials 200 --real-log incidents.csv\n\nA first look: ./bench trace --quick"
+    after_help = "Example:\n  ./bench trace --trials 200 --real-log incidents.csv\n\nIn parts: ./bench trace --trials 50 --record \
+                  trials.ndjson, several times; then ./bench trace --from trials.ndjson\n\nA first look: ./bench trace --quick"
 )]
 pub(crate) struct Options {
     /// Customers
@@ -41,6 +42,24 @@ pub(crate) struct Options {
     /// A real support desk's log (ServiceNow audit, CSV) to inject leaks into
     #[arg(long, value_name = "FILE")]
     pub(crate) real_log: Option<PathBuf>,
+    /// Append every trial to this file as it is judged, so that several runs, or a part of one, count
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Play nothing: report on what these records hold together
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) from: Vec<PathBuf>,
+    /// End after so many minutes of trials, whatever is left
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Measure instead how long `rastro trace` takes to read a ledger of this world, written into this directory
+    #[arg(long, value_name = "DIR", requires = "rastro")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// With every explained view's reason in the ledger
+    #[arg(long, requires = "ledger")]
+    pub(crate) ledger_reasons: bool,
+    /// The `rastro` that reads it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rastro: Option<PathBuf>,
     /// Where to write the report; the plot goes beside it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -73,6 +92,11 @@ impl Options {
             days: self.days,
             seed: self.seed.unwrap_or(1),
         }
+    }
+
+    /// Whether the time given for trials has passed.
+    pub(crate) fn is_over(&self, elapsed: Duration) -> bool {
+        self.minutes.is_some_and(|minutes| elapsed.as_secs() >= minutes * 60)
     }
 
     pub(crate) fn wants(&self, name: &str) -> bool {

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use crate::options::Options;
 use crate::plot;
 use crate::real_log::RealLog;
-use crate::stage::Built;
+use crate::record::Recorded;
 use crate::tally::{Cell, calibration, quantile, share};
 use crate::trials::VICTIMS;
 
@@ -11,22 +11,23 @@ const QUICK: &str = "A quick run on a small world, with few trials: rates of som
     `./bench trace` measures the full scale.\n\n";
 
 /// Writes what was measured as Markdown.
-pub(crate) fn markdown(
-    options: &Options,
-    seed: u64,
-    stage: &Built,
-    cells: &[Cell],
-    real: Option<&RealLog>,
-) -> String {
+pub(crate) fn markdown(options: &Options, recorded: &Recorded, real: Option<&RealLog>) -> String {
+    let cells = &recorded.cells;
     let mut text = String::new();
     let _ = writeln!(text, "# How accurate the trace is\n");
-    let _ = writeln!(text, "Written by `./bench trace`; seed {seed}. {}.\n", stage.summary());
+    let seeds = recorded.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let runs = if recorded.seeds.len() == 1 { "seed" } else { "seeds" };
+    let _ = writeln!(text, "Written by `./bench trace`; {runs} {seeds}. {}.\n", recorded.world);
+    let fewest = |guilty: bool| {
+        let of = cells.iter().filter(|cell| cell.is_guilty_world == guilty);
+        of.map(|cell| cell.trials.len()).min().unwrap_or(0)
+    };
     let _ = writeln!(
         text,
-        "{} trials per cell, {} per guilt-free world and number of victims. The truth is kept from the trace: it \
-         sees disclosures and reports only{}.\n",
-        options.trials,
-        options.innocent_trials,
+        "At least {} trials per cell, {} per guilt-free world and number of victims. The truth is kept from the \
+         trace: it sees disclosures and reports only{}.\n",
+        fewest(true),
+        2 * fewest(false),
         if options.without_cohorts { ", not even cohorts" } else { ", and the cohorts of customers" }
     );
     if options.is_quick() {

@@ -65,7 +65,7 @@ impl Built {
         }
         let history = builder.finish();
         let seconds = began.elapsed().as_secs_f64();
-        Ok(Built { world, history, cast, accounts, seconds, resident_bytes: resident_bytes() })
+        Ok(Built { world, history, cast, accounts, seconds, resident_bytes: resident_bytes("self") })
     }
 
     /// Adds what a scenario shows beyond ordinary work.
@@ -105,8 +105,9 @@ fn disclosure(principal: PrincipalId, subject: rastro_trace::SubjectId, shown: &
     Disclosure { principal, subject, time: time(shown.hour), fields: FieldSet(shown.fields), explanation }
 }
 
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// Returns the most memory that a process (`self` or a number) has had; 0 if it is gone.
+pub(crate) fn resident_bytes(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|n| n.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024

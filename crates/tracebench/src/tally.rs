@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 /// What the trials of one cell (scenario, victims, share of strays) came to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell {
@@ -9,7 +11,7 @@ pub(crate) struct Cell {
 }
 
 /// One trial.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Trial {
     /// The first account is guilty.
     pub(crate) is_first_right: bool,

@@ -6,7 +6,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("sim", &[]),
     ("bench", &["sim"]),
-    ("tracebench", &["sim", "model", "trace"]),
+    ("tracebench", &["sim", "model", "ledger", "trace"]),
     ("attribution", &["model", "wire"]),
     ("ledger", &["model"]),
     ("detect", &["model"]),

@@ -121,6 +121,13 @@ pub(crate) fn stream_logs(
             return Err(error);
         }
         caveats.extend(told(path, &tally.table));
+        if tally.table.records > 0 && !tally.has_fields {
+            caveats.push(format!(
+                "`{}` does not say what was shown: every access counts as showing all that callers knew (see \
+                 --shown-fields)",
+                path.display()
+            ));
+        }
         if tally.assumed_utc {
             caveats.push(format!(
                 "times without an offset in `{}` are read as UTC (see --time-zone)",

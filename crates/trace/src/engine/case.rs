@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use rastro_model::{FieldSet, SubjectKey, Timestamp};
 
 use crate::history::{Explanation, History, Posting};
-use crate::numeric::{log_sum_exp, real, size};
+use crate::numeric::{Factors, log_sum_exp, real, size};
 use crate::victim::{TraceOptions, Victim};
 
 /// Shares of stray reports that are averaged over.
@@ -130,12 +130,16 @@ impl<'a> Case<'a> {
     /// (victim, probability); victims not given are stray.
     pub(super) fn likelihood(&self, densities: impl Iterator<Item = (usize, f64)>) -> ByNoise {
         let mut sums = self.baseline;
+        let mut factors = [Factors::default(); NOISE.len()];
         for (victim, density) in densities {
             let Some(report) = self.reports.get(victim) else { continue };
             let ratio = density / report.stray;
-            for (sum, odds) in sums.iter_mut().zip(&report.odds) {
-                *sum += (odds * ratio).ln_1p();
+            for (factor, odds) in factors.iter_mut().zip(&report.odds) {
+                factor.add(odds * ratio);
             }
+        }
+        for (sum, factor) in sums.iter_mut().zip(factors) {
+            *sum += factor.ln();
         }
         sums
     }
@@ -177,7 +181,7 @@ pub(super) fn hour_start(hour: i64) -> Timestamp {
 }
 
 /// One report per subject: the earliest time, all that any caller knew, the narrowest interval.
-fn merge(victims: &[Victim]) -> Vec<Victim> {
+pub(super) fn merge(victims: &[Victim]) -> Vec<Victim> {
     let mut at: HashMap<String, usize> = HashMap::new();
     let mut merged: Vec<Victim> = Vec::new();
     for victim in victims {

@@ -6,7 +6,12 @@ use super::case::Case;
 use crate::numeric::{real, size};
 
 /// The chance is taken to be so many times what independence says: customers and accounts come in teams.
-const CAUTION: f64 = 7.0;
+const CAUTION: f64 = 10.0;
+/// Where nobody would be named in any case, so many times: there it is right that often. Calibrated on simulated
+/// worlds of 608 and 5,008 accounts.
+const CAUTION_UNNAMED: f64 = 3.0;
+/// The odds against an account that is just not named.
+const UNNAMED_ODDS: f64 = 0.07;
 
 /// Expected numbers of accounts that see so many victims, if the victims had been drawn by how many accounts
 /// saw them and accounts by how many subjects they saw.
@@ -45,7 +50,9 @@ impl Coincidence {
     pub(super) fn limit(&self, hits: usize, unknown: f64) -> f64 {
         let expected: f64 = self.means.iter().map(|(mean, count)| count * tail(*mean, hits)).sum();
         let odds = unknown / (1.0 - unknown);
-        1.0 / (1.0 + odds * CAUTION * expected)
+        let against = odds * CAUTION * expected;
+        let unnamed = (odds * CAUTION_UNNAMED * expected).max(UNNAMED_ODDS);
+        1.0 / (1.0 + against.min(unnamed))
     }
 }
 
@@ -100,7 +107,7 @@ mod tests {
     fn limit_rises_with_hits() {
         let chance = Coincidence { means: vec![(0.1, 5_000.0)] };
         let limits: Vec<f64> = (0..8).map(|hits| chance.limit(hits, 0.3)).collect();
-        assert!(limits.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(limits.windows(2).all(|pair| pair[0] <= pair[1]));
         assert!(limits[1] < 0.01 && limits[7] > 0.9999);
     }
 }

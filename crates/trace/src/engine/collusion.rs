@@ -14,6 +14,8 @@ const MEMBERS_MAX: usize = 5;
 const WORK_MAX: usize = 40_000;
 const CANDIDATES_MAX: usize = 60;
 const MIXING_ROUNDS: usize = 12;
+/// Further members whose shares are fitted, of those that promise most.
+const FITTED_MAX: usize = 8;
 /// Pairs that are weighed at all shares.
 const REFINED_MAX: usize = 48;
 
@@ -24,6 +26,7 @@ pub(super) struct Together {
     pub(super) likelihood: f64,
 }
 
+/// Victims that a member was shown, rising, with the probability of each.
 type Densities = Vec<(usize, f64)>;
 
 /// Scores the pairs of the leading accounts, and grows the best one while that explains more. Best first.
@@ -75,12 +78,30 @@ pub(super) fn score(case: &Case, scored: &[Scored]) -> Vec<Together> {
     pairs
 }
 
-/// The best single accounts, and those that best explain what the first of them does not.
+/// The best single accounts, and those that best explain what the first two of them do not.
 fn candidates(case: &Case, scored: &[Scored]) -> Vec<u16> {
     let hits: usize = scored.iter().take(CANDIDATES_MAX).map(|s| case.hits(s.account).len()).sum();
     let mean = hits / scored.len().clamp(1, CANDIDATES_MAX);
     let most = (2..=CANDIDATES_MAX).rev().find(|n| n * n * mean.max(1) <= WORK_MAX).unwrap_or(2);
-    scored.iter().filter(|s| case.hits(s.account).len() > 1).take(most).map(|s| s.account).collect()
+    let several: Vec<u16> =
+        scored.iter().map(|s| s.account).filter(|account| case.hits(*account).len() > 1).collect();
+    let mut chosen: Vec<u16> = several.iter().copied().take(most - most / 3).collect();
+    for first in several.iter().take(2) {
+        let densities: Densities = accounts::plain(case, *first).collect();
+        let mut beside: Vec<(f64, u16)> = several
+            .iter()
+            .skip(chosen.len())
+            .map(|other| {
+                let other_densities: Densities = accounts::plain(case, *other).collect();
+                (average(&case.likelihood(mix_two(&densities, &other_densities, 0.5))), *other)
+            })
+            .collect();
+        beside.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        chosen.extend(beside.into_iter().take(most / 6).map(|(_, account)| account));
+    }
+    let mut met = std::collections::BTreeSet::new();
+    chosen.retain(|account| met.insert(*account));
+    chosen
 }
 
 /// Mixes two lists that rise by victim.
@@ -103,38 +124,40 @@ fn mix_two<'a>(
     })
 }
 
-fn mix(parts: &[(&Densities, f64)]) -> BTreeMap<usize, f64> {
-    let mut mixed = BTreeMap::new();
-    for (densities, share) in parts {
-        for (victim, density) in *densities {
-            *mixed.entry(*victim).or_insert(0.0) += share * density;
-        }
-    }
-    mixed
-}
-
 /// Adds the account that explains most, while one explains more than chance would; fits the shares.
 fn grow(case: &Case, pair: Together, candidates: &BTreeMap<u16, &Densities>) -> Together {
-    let mut best = fit(case, pair.members.iter().map(|(account, _)| *account).collect(), candidates);
+    let members = pair.members.iter().filter_map(|(account, _)| Some((*account, *candidates.get(account)?)));
+    let mut lists: Vec<(u16, &Densities)> = members.collect();
+    let mut best = fit(case, &lists);
     best.likelihood = pair.likelihood;
     // A further member must pay for having been picked from all accounts.
     let price = size(case.history.index().accounts().max(2)).ln();
     while best.members.len() < MEMBERS_MAX {
-        let mut next: Option<Together> = None;
-        for account in candidates.keys() {
-            if best.members.iter().any(|(member, _)| member == account) {
+        let share = 1.0 / size(lists.len() + 1);
+        let mixed = mix(case, lists.iter().map(|(_, list)| (*list, share)));
+        let mut screened: Vec<(f64, u16, &Densities)> = Vec::new();
+        for (account, list) in candidates {
+            if lists.iter().any(|(member, _)| member == account) {
                 continue;
             }
-            let members = best.members.iter().map(|(member, _)| *member).chain([*account]).collect();
-            let fitted = fit(case, members, candidates);
-            if next.as_ref().is_none_or(|known| fitted.likelihood > known.likelihood) {
-                next = Some(fitted);
+            let mut with = mixed.clone();
+            add(&mut with, list, share);
+            screened.push((average(&case.likelihood(with.into_iter().enumerate())), *account, *list));
+        }
+        screened.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut next: Option<(Together, Vec<(u16, &Densities)>)> = None;
+        for (_, account, list) in screened.into_iter().take(FITTED_MAX) {
+            let larger: Vec<_> = lists.iter().copied().chain([(account, list)]).collect();
+            let fitted = fit(case, &larger);
+            if next.as_ref().is_none_or(|(known, _)| fitted.likelihood > known.likelihood) {
+                next = Some((fitted, larger));
             }
         }
         match next {
-            Some(mut larger) if larger.likelihood - price - 2.0 > best.likelihood => {
+            Some((mut larger, with)) if larger.likelihood - price - 2.0 > best.likelihood => {
                 larger.likelihood -= price + 2.0;
                 best = larger;
+                lists = with;
             }
             _ => break,
         }
@@ -142,28 +165,45 @@ fn grow(case: &Case, pair: Together, candidates: &BTreeMap<u16, &Densities>) -> 
     best
 }
 
-/// Fits the members' shares by expectation maximisation, with a fifth of the reports stray.
-fn fit(case: &Case, members: Vec<u16>, candidates: &BTreeMap<u16, &Densities>) -> Together {
-    let even = 1.0 / size(members.len());
-    let mut shares: Vec<(u16, f64)> = members.into_iter().map(|member| (member, even)).collect();
-    let empty = Densities::new();
-    let list = |account: u16| *candidates.get(&account).unwrap_or(&&empty);
-    for _ in 0..MIXING_ROUNDS {
-        let parts: Vec<_> = shares.iter().map(|(account, share)| (list(*account), *share)).collect();
-        let mixed = mix(&parts);
-        let mut taken: Vec<f64> = Vec::new();
-        for (densities, share) in parts {
-            let of = |(victim, density): &(usize, f64)| {
-                share * density / mixed.get(victim).copied().unwrap_or(1.0).max(f64::MIN_POSITIVE)
-            };
-            taken.push(densities.iter().map(of).sum::<f64>() + 0.5);
-        }
-        let total: f64 = taken.iter().sum();
-        for ((_, share), taken) in shares.iter_mut().zip(taken) {
-            *share = taken / total;
+/// Densities of all victims under a mixture.
+fn mix<'a>(case: &Case, parts: impl Iterator<Item = (&'a Densities, f64)>) -> Vec<f64> {
+    let mut mixed = vec![0.0; case.reports.len()];
+    for (densities, share) in parts {
+        add(&mut mixed, densities, share);
+    }
+    mixed
+}
+
+fn add(mixed: &mut [f64], densities: &Densities, share: f64) {
+    for (victim, density) in densities {
+        if let Some(sum) = mixed.get_mut(*victim) {
+            *sum += share * density;
         }
     }
-    let parts: Vec<_> = shares.iter().map(|(account, share)| (list(*account), *share)).collect();
-    let likelihood = average(&case.likelihood(mix(&parts).into_iter()));
-    Together { members: shares, likelihood }
+}
+
+/// Fits the members' shares by expectation maximisation, with a fifth of the reports stray.
+fn fit(case: &Case, members: &[(u16, &Densities)]) -> Together {
+    let mut shares = vec![1.0 / size(members.len().max(1)); members.len()];
+    let parts = |shares: &[f64]| {
+        let lists = members.iter().map(|(_, list)| *list);
+        mix(case, lists.zip(shares.iter().copied()))
+    };
+    for _ in 0..MIXING_ROUNDS {
+        let mixed = parts(&shares);
+        let mut total = 0.0;
+        for ((_, densities), share) in members.iter().zip(&mut shares) {
+            let of = |(victim, density): &(usize, f64)| {
+                *share * density / mixed.get(*victim).copied().unwrap_or(1.0).max(f64::MIN_POSITIVE)
+            };
+            *share = densities.iter().map(of).sum::<f64>() + 0.5;
+            total += *share;
+        }
+        for share in &mut shares {
+            *share /= total;
+        }
+    }
+    let likelihood = average(&case.likelihood(parts(&shares).into_iter().enumerate()));
+    let members = members.iter().map(|(account, _)| *account).zip(shares).collect();
+    Together { members, likelihood }
 }

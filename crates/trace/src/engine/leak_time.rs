@@ -1,7 +1,7 @@
 //! When the copy was taken: from what the callers knew, and from when the account was shown the victims.
 
 use super::case::{Case, Hit};
-use crate::numeric::{log_sum_exp, real, size};
+use crate::numeric::{Factors, log_sum_exp, real, size};
 use crate::outcome::LeakWindow;
 use rastro_model::Timestamp;
 
@@ -97,34 +97,51 @@ fn weigh(case: &Case, account: Option<u16>, marks: &[Mark], window: (i64, i64), 
     let odds = (1.0 - STRAY) / STRAY;
     let exposed = account.map_or(0.0, |account| real(case.history.index().exposed(account)));
     let shown = calendar.count(account, false, calendar.slot(from), calendar.slot(until - 1) + 1).max(1.0);
-    let (mut at_leisure, mut while_shown) = (0.0, 0.0);
-    let mut times: Vec<i64> = Vec::new();
+    let (mut at_leisure, mut while_shown) = (Factors::default(), Factors::default());
+    // First and last of the times at which it was shown, and how many victims there are to it.
+    let mut hull: Option<(i64, i64, i64)> = None;
     for mark in marks {
         let had = mark.until.min(until).saturating_sub(mark.from.max(from)).max(0);
         // How much better the values' time fits than that of a stray report.
         let rare = whole(all) / whole(mark.current.clamp(DAY, all));
         let fits = whole(had) / whole(until - from) * rare;
         let Some(views) = &mark.views else {
-            at_leisure += (odds * fits).ln_1p();
+            at_leisure.add(odds * fits);
             continue;
         };
-        at_leisure += (odds * fits * mark.rarity / exposed.max(1.0)).ln_1p();
+        at_leisure.add(odds * fits * mark.rarity / exposed.max(1.0));
         let within = views.iter().find(|(first, last)| {
             *last >= from.max(mark.from) && *first < until.min(mark.until.saturating_add(1))
         });
         if let Some((first, last)) = within {
-            times.extend([*first.max(&from), *last.min(&(until - 1))]);
+            let (first, last) = (*first.max(&from), *last.min(&(until - 1)));
+            hull = Some(match hull {
+                None => (first, last, 1),
+                Some((least, most, count)) => (least.min(first), most.max(last), count + 1),
+            });
             let density = rare / shown.max(size(marks.len()) / 2.0);
-            while_shown += (odds * density * mark.rarity).ln_1p();
+            while_shown.add(odds * density * mark.rarity);
         }
     }
-    let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
-    let while_shown = first.zip(last).map(|(first, last)| {
-        let count = i64::try_from(times.len() / 2).unwrap_or(i64::MAX).max(1);
-        let margin = DAY / 2 + (last - first) / count;
-        (while_shown, (first - margin, last + margin))
+    let while_shown = hull.map(|(first, last, count)| {
+        let margin = margin(count, last - first, until - from);
+        (while_shown.ln(), (first - margin, last + margin))
     });
-    Weights { at_leisure, while_shown }
+    Weights { at_leisure: at_leisure.ln(), while_shown }
+}
+
+/// Returns how many hours beyond the first and the last of `count` views, `range` hours apart, the middle of the
+/// copying may lie: it lies before all of n views at random times with probability 2⁻ⁿ, and before them by more
+/// than c ranges with 2⁻ⁿ (1 + c)¹⁻ⁿ. A single view bounds nothing but by the `window` looked at.
+fn margin(count: i64, range: i64, window: i64) -> i64 {
+    if count < 2 {
+        return window / 2;
+    }
+    let n = whole(count);
+    let ranges = ((0.5f64.powf(n) / TAIL).powf(1.0 / (n - 1.0)) - 1.0).max(1.0 / n);
+    #[expect(clippy::cast_possible_truncation, reason = "some years of hours")]
+    let beyond = (ranges * whole(range)) as i64;
+    DAY / 2 + beyond
 }
 
 /// Returns the least value below which at least `tail` of the probability lies.
@@ -143,4 +160,29 @@ fn quantile(weighed: impl Iterator<Item = (i64, f64)>, tail: f64) -> Option<i64>
 
 fn whole(hours: i64) -> f64 {
     real(hours.max(0).unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn margin_holds_the_middle_of_copying_as_often_as_it_says() {
+        // Views at random times of a month, from a fixed sequence.
+        let mut state = 1u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            i64::try_from((state >> 33) % 720_000).unwrap()
+        };
+        for count in [2i64, 3, 4, 5, 8, 20] {
+            let mut missed = 0;
+            for _ in 0..4_000 {
+                let times: Vec<i64> = (0..count).map(|_| draw()).collect();
+                let (first, last) = (*times.iter().min().unwrap(), *times.iter().max().unwrap());
+                let margin = margin(count, last - first, 720_000);
+                missed += i32::from(first - margin > 360_000 || last + margin < 360_000);
+            }
+            assert!(f64::from(missed) / 4_000.0 < 2.5 * TAIL, "{count}: {missed}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the set-up of a test may fail it")]
 
+mod campaigns;
 mod odd_input;
 mod verdict;
 mod world;
