@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float64Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt16Type, UInt32Type,
-    UInt64Type,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
@@ -116,6 +116,11 @@ enum Form {
     Integer,
     Unsigned,
     Real,
+    Single,
+    Flag,
+    /// With so many digits after the point; negative: so many zeros before it.
+    Decimal(i8),
+    Uuid,
     Date,
     /// µs in one of its units, or units in one µs; and whether it is a moment rather than a local time.
     Time(TimeUnit, bool),
@@ -127,9 +132,13 @@ impl<'a> Column<'a> {
         let form = match array.data_type() {
             DataType::Utf8 => Form::Text,
             DataType::Binary => Form::Bytes,
-            DataType::Int16 | DataType::Int32 | DataType::Int64 => Form::Integer,
-            DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Form::Unsigned,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Form::Integer,
+            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Form::Unsigned,
             DataType::Float64 => Form::Real,
+            DataType::Float32 => Form::Single,
+            DataType::Boolean => Form::Flag,
+            DataType::Decimal128(_, scale) => Form::Decimal(*scale),
+            DataType::FixedSizeBinary(16) => Form::Uuid,
             DataType::Date32 => Form::Date,
             DataType::Timestamp(unit, zone) => Form::Time(*unit, zone.is_some()),
             DataType::List(item) if *item.data_type() == DataType::Utf8 => Form::Texts,
@@ -153,6 +162,12 @@ impl<'a> Column<'a> {
             Form::Integer => write!(text, "{}", integer(array, row))?,
             Form::Unsigned => write!(text, "{}", unsigned(array, row))?,
             Form::Real => write!(text, "{}", array.as_primitive::<Float64Type>().value(row))?,
+            Form::Single => write!(text, "{}", array.as_primitive::<Float32Type>().value(row))?,
+            Form::Flag => write!(text, "{}", array.as_boolean().value(row))?,
+            Form::Decimal(scale) => {
+                push_decimal(text, array.as_primitive::<Decimal128Type>().value(row), scale)
+            }
+            Form::Uuid => push_uuid(text, array.as_fixed_size_binary().value(row)),
             Form::Date => {
                 let days = i64::from(array.as_primitive::<Date32Type>().value(row));
                 let time = Timestamp(days.saturating_mul(86_400_000_000)).to_string();
@@ -179,6 +194,7 @@ impl<'a> Column<'a> {
 
 fn integer(array: &dyn Array, row: usize) -> i64 {
     match array.data_type() {
+        DataType::Int8 => i64::from(array.as_primitive::<Int8Type>().value(row)),
         DataType::Int16 => i64::from(array.as_primitive::<Int16Type>().value(row)),
         DataType::Int32 => i64::from(array.as_primitive::<Int32Type>().value(row)),
         _ => array.as_primitive::<Int64Type>().value(row),
@@ -187,6 +203,7 @@ fn integer(array: &dyn Array, row: usize) -> i64 {
 
 fn unsigned(array: &dyn Array, row: usize) -> u64 {
     match array.data_type() {
+        DataType::UInt8 => u64::from(array.as_primitive::<UInt8Type>().value(row)),
         DataType::UInt16 => u64::from(array.as_primitive::<UInt16Type>().value(row)),
         DataType::UInt32 => u64::from(array.as_primitive::<UInt32Type>().value(row)),
         _ => array.as_primitive::<UInt64Type>().value(row),
@@ -204,6 +221,39 @@ fn micros(array: &dyn Array, row: usize, unit: TimeUnit) -> i64 {
     }
 }
 
+/// Writes a decimal without zeros at the end of its fraction: a key of 17.00 is the key 17.
+fn push_decimal(text: &mut Vec<u8>, unscaled: i128, scale: i8) {
+    let mut digits = unscaled.unsigned_abs().to_string();
+    let fraction = usize::try_from(scale).unwrap_or(0);
+    if unscaled != 0 {
+        digits.extend(std::iter::repeat_n('0', usize::from(scale.min(0).unsigned_abs())));
+    }
+    while digits.len() <= fraction {
+        digits.insert(0, '0');
+    }
+    let (whole, fraction) = digits.split_at(digits.len() - fraction);
+    if unscaled < 0 {
+        text.push(b'-');
+    }
+    text.extend_from_slice(whole.as_bytes());
+    let fraction = fraction.trim_end_matches('0');
+    if !fraction.is_empty() {
+        text.push(b'.');
+        text.extend_from_slice(fraction.as_bytes());
+    }
+}
+
+/// Writes 16 bytes as PostgreSQL writes a uuid.
+fn push_uuid(text: &mut Vec<u8>, bytes: &[u8]) {
+    for (place, byte) in bytes.iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push(b'-');
+        }
+        // Writing to a vector does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+}
+
 fn push_cell(text: &mut Vec<u8>, cell: &[u8]) {
     if memchr::memchr3(b',', b'"', b'\n', cell).is_none() && !cell.contains(&b'\r') {
         text.extend_from_slice(cell);
@@ -217,4 +267,29 @@ fn push_cell(text: &mut Vec<u8>, cell: &[u8]) {
         text.push(*byte);
     }
     text.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_and_uuids_are_written_as_keys_are() {
+        for (unscaled, scale, expected) in [
+            (1700i128, 2i8, "17"),
+            (-1750, 2, "-17.5"),
+            (5, 3, "0.005"),
+            (0, 2, "0"),
+            (17, 0, "17"),
+            (17, -2, "1700"),
+            (i128::MIN, 0, "-170141183460469231731687303715884105728"),
+        ] {
+            let mut text = Vec::new();
+            push_decimal(&mut text, unscaled, scale);
+            assert_eq!(String::from_utf8(text).unwrap(), expected);
+        }
+        let mut text = Vec::new();
+        push_uuid(&mut text, &0x0011_2233_4455_6677_8899_aabb_ccdd_eeffu128.to_be_bytes());
+        assert_eq!(text, b"00112233-4455-6677-8899-aabbccddeeff");
+    }
 }

@@ -225,8 +225,10 @@ mod parquet_files {
     use std::sync::Arc;
 
     use arrow_array::builder::{ListBuilder, StringBuilder};
+    use arrow_array::types::Int32Type;
     use arrow_array::{
-        ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+        ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
+        TimestampMillisecondArray,
     };
     use parquet::arrow::ArrowWriter;
 
@@ -277,6 +279,20 @@ mod parquet_files {
         ] {
             let found = read_bytes(&file(columns), &AccessFormat::default(), None).unwrap();
             assert_eq!((found.rows.as_slice(), found.tally.assumed_utc), (&[ROW.to_owned()][..], false));
+        }
+        // As data frames are written: dictionaries, and keys as decimals or floats.
+        let names: DictionaryArray<Int32Type> = ["ana"].into_iter().collect();
+        let decimal = Decimal128Array::from(vec![1_700]).with_precision_and_scale(12, 2).unwrap();
+        let keys: [ArrayRef; 2] = [Arc::new(decimal), Arc::new(Float64Array::from(vec![17.0]))];
+        for subject in keys {
+            let columns = vec![
+                ("time", time(Some("UTC"))),
+                ("principal", Arc::new(names.clone()) as ArrayRef),
+                ("subject", subject),
+                ("fields", lists.clone()),
+            ];
+            let found = read_bytes(&file(columns), &AccessFormat::default(), None).unwrap();
+            assert_eq!(found.rows, [ROW.to_owned()]);
         }
         let local = vec![
             ("time", time(None)),

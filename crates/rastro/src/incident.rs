@@ -24,7 +24,7 @@ pub(crate) use movement::Step;
 pub(crate) use page::page;
 pub(crate) use progress::Progress;
 pub(crate) use reports::settle_reports;
-pub(crate) use verdict::{percent, verdict};
+pub(crate) use verdict::{percent, told_apart, verdict};
 
 /// Accesses to victims kept in full.
 const NOTED_MAX: usize = 100_000;

@@ -21,7 +21,7 @@ const SPREAD_VICTIMS_MAX: usize = 60;
     rastro trace --victims victims.csv --access-log jan.csv feb.csv.gz --population 12000000 --format json\n  \
     rastro trace --victims victims.csv --access-log app.csv --map time=ts,principal=user,subject=customer \\\n      \
     --time-zone America/Sao_Paulo --shown-fields 'name;email'\n\n\
-    The list of victims is CSV: subject[,reported_at][,fields], where fields is what the caller knew (name;phone).\n\
+    The list of victims is CSV: subject[,reported_at][,fields][,current_from][,current_until], where fields is\n    what the caller knew (name;phone), and current_* bound when what it knew was current.\n\
     Without --access-log the ledger of the configuration is read, and victims may be named by email, phone or\n\
     ticket instead of subject.")]
 pub(super) struct TraceArguments {
@@ -68,6 +68,7 @@ pub(super) fn run(arguments: &TraceArguments) -> CommandResult {
     let mut case = Case::open(&source, config.as_ref(), reports, arguments.population)?;
     case.caveats.extend(told(&arguments.victims, &tally));
     let trace = case.trace();
+    let campaigns = case.campaigns(&trace);
     let for_people = arguments.format == Format::Text || arguments.report.is_some();
     let spread = if for_people { case.spread(&trace, arguments.top, SPREAD_VICTIMS_MAX) } else { None };
     if let Some(path) = &arguments.report {
@@ -75,9 +76,11 @@ pub(super) fn run(arguments: &TraceArguments) -> CommandResult {
         std::fs::write(path, page).with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     match arguments.format {
-        Format::Text => output::print(&people::tell(&case, &trace, spread.as_deref(), arguments.top))?,
+        Format::Text => {
+            output::print(&people::tell(&case, &trace, &campaigns, spread.as_deref(), arguments.top))?
+        }
         Format::Json => {
-            let text = serde_json::to_string(&json::answer(&case, &trace))?;
+            let text = serde_json::to_string(&json::answer(&case, &trace, &campaigns))?;
             output::print(&format!("{text}\n"))?;
         }
     }

@@ -30,7 +30,7 @@ pub(super) struct VictimsArguments {
 enum Act {
     /// Adds one report
     Add(AddArguments),
-    /// Adds the reports of a list: CSV, subject[,reported_at][,fields]
+    /// Adds the reports of a list: CSV, subject[,reported_at][,fields][,current_from][,current_until]
     Import(ImportArguments),
     /// Prints the reports of an incident
     List(ListArguments),
@@ -46,6 +46,12 @@ struct AddArguments {
     /// What the caller knew: name;phone
     #[arg(long, value_name = "FIELDS")]
     fields: Option<String>,
+    /// From when what the caller knew was current: an old phone number, the last ticket named
+    #[arg(long, value_name = "T", value_parser = parse_time)]
+    current_from: Option<Timestamp>,
+    /// Until when
+    #[arg(long, value_name = "T", value_parser = parse_time)]
+    current_until: Option<Timestamp>,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -113,7 +119,9 @@ pub(super) fn run(arguments: &VictimsArguments) -> CommandResult {
         Act::Add(add) => {
             let fields = add.fields.as_deref().map(split_fields).unwrap_or_default();
             let reported_at = Some(add.reported_at.unwrap_or_else(|| SystemClock.now()));
-            let report = Report { line: 0, name: add.who.name()?, reported_at, fields, current: None };
+            let bounds = (add.current_from, add.current_until);
+            let current = (bounds != (None, None)).then_some(bounds);
+            let report = Report { line: 0, name: add.who.name()?, reported_at, fields, current };
             keep(&add.common, &add.logs, vec![report], Vec::new())
         }
         Act::Import(import) => {
@@ -160,13 +168,7 @@ fn keep(
     let new: Vec<BookEntry> = reported
         .reports
         .into_iter()
-        .map(|(subject, report)| BookEntry {
-            noted_at: noted_at.clone(),
-            noted_by: noted_by.clone(),
-            subject,
-            reported_at: report.reported_at.map(|time| time.to_string()),
-            fields: report.fields,
-        })
+        .map(|(subject, report)| BookEntry::new(&noted_at, &noted_by, subject, report))
         .collect();
     if new.is_empty() {
         let why = caveats.first().map_or("the list is empty", String::as_str);

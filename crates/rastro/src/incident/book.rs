@@ -31,20 +31,44 @@ pub(crate) struct BookEntry {
     /// What the caller knew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) fields: Vec<String>,
+    /// From when the values that the caller knew were current, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) current_from: Option<String>,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) current_until: Option<String>,
 }
 
 impl BookEntry {
+    /// Returns what is written of a report about `subject`.
+    pub(crate) fn new(noted_at: &str, noted_by: &str, subject: String, report: Report) -> BookEntry {
+        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let (from, until) = report.current.unwrap_or_default();
+        BookEntry {
+            noted_at: noted_at.to_owned(),
+            noted_by: noted_by.to_owned(),
+            subject,
+            reported_at: text(report.reported_at),
+            fields: report.fields,
+            current_from: text(from),
+            current_until: text(until),
+        }
+    }
+
     /// Returns the report that the entry stands for.
     ///
     /// # Errors
-    /// `reported_at` is not a time.
+    /// One of its times is not a time.
     pub(crate) fn report(&self, line: u64) -> anyhow::Result<Report> {
-        let reported_at = match &self.reported_at {
-            None => None,
-            Some(text) => Some(text.parse::<Timestamp>().with_context(|| format!("`{text}` is not a time"))?),
+        let time = |text: &Option<String>| -> anyhow::Result<Option<Timestamp>> {
+            let Some(text) = text else { return Ok(None) };
+            Ok(Some(text.parse::<Timestamp>().with_context(|| format!("`{text}` is not a time"))?))
         };
+        let (reported_at, from, until) =
+            (time(&self.reported_at)?, time(&self.current_from)?, time(&self.current_until)?);
+        let current = (from.is_some() || until.is_some()).then_some((from, until));
         let name = VictimName::Subject(self.subject.clone());
-        Ok(Report { line, name, reported_at, fields: self.fields.clone(), current: None })
+        Ok(Report { line, name, reported_at, fields: self.fields.clone(), current })
     }
 }
 
@@ -149,7 +173,21 @@ mod tests {
             subject: subject.into(),
             reported_at: Some("2026-08-02T00:00:00Z".into()),
             fields: vec!["name".into()],
+            current_from: None,
+            current_until: Some("2026-07-01T00:00:00Z".into()),
         }
+    }
+
+    #[test]
+    fn report_is_the_same_after_it_was_kept() {
+        let known = entry("17").report(1).unwrap();
+        assert_eq!(known.current, Some((None, "2026-07-01T00:00:00Z".parse().ok())));
+        let kept = BookEntry::new("2026-08-03T09:00:00Z", "ana", "17".into(), known.clone());
+        assert_eq!(kept.report(1).unwrap(), known);
+        // As written before there were values' times.
+        let old = r#"{"noted_at":"2026-08-03T09:00:00Z","noted_by":"ana","subject":"17"}"#;
+        let old: BookEntry = serde_json::from_str(old).unwrap();
+        assert_eq!(old.report(1).unwrap().current, None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use anyhow::Context;
 use rastro_intake::Report;
 use rastro_model::Principal;
-use rastro_trace::{Trace, TraceOptions, Victim};
+use rastro_trace::{Campaign, Trace, TraceOptions, Victim};
 
 use super::from_ledger::read_ledger;
 use super::from_logs::{LogSources, read_logs};
@@ -80,16 +80,24 @@ impl Case {
         self.weigh(&self.victims)
     }
 
+    /// Looks for leaks that go on at the same time; `whole` is the trace of all reports.
+    pub(crate) fn campaigns(&self, whole: &Trace) -> Vec<Campaign> {
+        self.record.history.campaigns(&self.victims, &self.options(), whole)
+    }
+
     fn weigh(&self, victims: &[Victim]) -> Trace {
+        self.record.history.trace(victims, &self.options())
+    }
+
+    fn options(&self) -> TraceOptions {
         // Tickets are known to few: a caller who names one has read it somewhere.
         let telling = self.record.fields.find("ticket");
-        let options = TraceOptions {
+        TraceOptions {
             population: self.population,
             telling,
             ranked_max: RANKED_MAX,
             ..TraceOptions::default()
-        };
-        self.record.history.trace(victims, &options)
+        }
     }
 
     /// Returns all caveats: of the reports, of the record, of the model.

@@ -1,19 +1,20 @@
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+mod beside;
+mod in_force;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use rastro_intake::FieldNames;
-use rastro_ledger::{Content, Disclosure as Entry, Schema, SpoolReader, SubjectSet, Subjects, spool_bytes};
-use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey, Timestamp};
-use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, SubjectId};
+use rastro_ledger::{Content, Disclosure, Entry, Schema, SubjectSet, Subjects};
+use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey};
+use rastro_trace::{Disclosure as Shown, Explanation, HistoryBuilder, SubjectId};
 
+use self::beside::{allocated_bytes, read_beside};
+use self::in_force::{InForce, Waiting};
 use super::reports::subject_key;
-use super::{NOTED_MAX, Progress, Record, Shown};
+use super::{NOTED_MAX, Progress, Record};
 use crate::config::Config;
-
-/// A reason is asked for with the rows it explains; their entry may carry a time a little earlier.
-const ASKED_LATE_MICROS: i64 = 2_000_000;
 
 /// Reads the ledger of a configuration as the history of its first kind of subject; disclosures of `victims`
 /// (keys as text) are kept in full. `cohorts` are keys and labels.
@@ -33,36 +34,29 @@ pub(crate) fn read_ledger(
     let kind = config.subject.first().map(|subject| subject.name.as_str()).unwrap_or_default();
     let mut reading = Reading {
         kind,
-        victims: victims.iter().map(|victim| subject_key(victim)).collect(),
+        victims: Vec::new(),
         builder: HistoryBuilder::new(),
         record: Record::default(),
-        spans: HashMap::new(),
+        reasons: InForce::default(),
+        reasons_known: config.reason.is_some(),
+        waiting: Waiting::default(),
         schema: None,
         possible: 0,
         unattributed: HashMap::new(),
         noted_dropped: 0,
     };
-    let total = spool_bytes(spool).unwrap_or_default();
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    while let Some(entry) = reader.next_entry().with_context(|| cannot_read(spool))? {
-        if let Content::Reason(reason) = entry.content
-            && entry.schema.kinds.get(usize::from(reason.kind.0)).is_some_and(|name| name == kind)
-        {
-            let pair = reading.pair(&reason.principal, reason.key)?;
-            reading.spans.entry(pair).or_default().push((reason.asked_at, reason.until));
-        }
+    for victim in victims {
+        reading.victims.push(reading.builder.subject(&subject_key(victim))?);
     }
-    let reasons = config.reason.is_some() || !reading.spans.is_empty();
-    let mut progress = Progress::new("of the ledger read", total);
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    let mut done = 0;
-    while let Some(entry) = reader.next_entry().with_context(|| cannot_read(spool))? {
-        done += 24;
-        progress.at(done.min(total));
-        if let Content::Disclosure(disclosure) = entry.content {
-            reading.take(&entry.schema, &disclosure, reasons)?;
-        }
-    }
+    reading.victims.sort_unstable();
+    let mut progress = Progress::new("of the ledger read", allocated_bytes(spool));
+    read_beside(spool, |entries, bytes| {
+        progress.at(bytes);
+        reading.take_entries(entries)
+    })?;
+    drop(progress);
+    let last = reading.waiting.ready(true);
+    reading.take(&last)?;
     for (key, labels) in cohorts {
         let subject = reading.builder.subject(&subject_key(key))?;
         labels.iter().for_each(|label| reading.builder.add_cohort(subject, label));
@@ -70,16 +64,16 @@ pub(crate) fn read_ledger(
     Ok(reading.finish())
 }
 
-fn cannot_read(spool: &Path) -> String {
-    format!("cannot read the ledger at `{}`", spool.display())
-}
-
 struct Reading<'a> {
     kind: &'a str,
-    victims: HashSet<SubjectKey>,
+    /// Rising.
+    victims: Vec<SubjectId>,
     builder: HistoryBuilder,
     record: Record,
-    spans: HashMap<(PrincipalId, SubjectId), Vec<(Timestamp, Timestamp)>>,
+    reasons: InForce,
+    /// Whether an access without a reason is one that nothing explains.
+    reasons_known: bool,
+    waiting: Waiting,
     schema: Option<(Arc<Schema>, Translation)>,
     possible: u64,
     unattributed: HashMap<Principal, u64>,
@@ -94,8 +88,24 @@ struct Translation {
 }
 
 impl Reading<'_> {
-    fn pair(&mut self, principal: &Principal, key: SubjectKey) -> anyhow::Result<(PrincipalId, SubjectId)> {
-        Ok((self.builder.principal(principal)?, self.builder.subject(&normal(key))?))
+    fn take_entries(&mut self, entries: Vec<Entry>) -> anyhow::Result<()> {
+        for entry in entries {
+            match entry.content {
+                Content::Disclosure(disclosure) => self.waiting.push(entry.schema, disclosure),
+                Content::Reason(reason) => {
+                    let kind = entry.schema.kinds.get(usize::from(reason.kind.0));
+                    if kind.is_some_and(|name| name == self.kind) {
+                        let principal = self.builder.principal(&reason.principal)?;
+                        let subject = self.builder.subject(&normal(reason.key))?;
+                        self.reasons.add((principal, subject), reason.asked_at, reason.until);
+                        self.reasons_known = true;
+                    }
+                }
+                Content::Control(_) => {}
+            }
+        }
+        let ready = self.waiting.ready(false);
+        self.take(&ready)
     }
 
     fn translate(&mut self, schema: &Arc<Schema>) -> anyhow::Result<Translation> {
@@ -113,21 +123,41 @@ impl Reading<'_> {
         Ok(translation)
     }
 
-    fn take(&mut self, schema: &Arc<Schema>, entry: &Entry, reasons: bool) -> anyhow::Result<()> {
-        let translation = self.translate(schema)?;
-        for set in &entry.sets {
-            if let Subjects::Unattributed { rows } = set.subjects {
-                *self.unattributed.entry(entry.principal.clone()).or_default() += u64::from(rows);
-                continue;
+    /// Takes disclosures whose reasons are known. Subjects are looked up all at once: look-ups that wait for
+    /// memory then wait together.
+    fn take(&mut self, disclosures: &[(Arc<Schema>, Disclosure)]) -> anyhow::Result<()> {
+        let mut numbers = Vec::new();
+        for set in disclosures.iter().flat_map(|(_, disclosure)| &disclosure.sets) {
+            match &set.subjects {
+                Subjects::Ints(keys) => {
+                    for key in keys {
+                        numbers.push(self.builder.subject(&SubjectKey::Int(*key))?);
+                    }
+                }
+                other => {
+                    for key in keys_of(other) {
+                        numbers.push(self.builder.subject(&normal(key))?);
+                    }
+                }
             }
-            if Some(set.kind) != translation.kind {
-                continue;
+        }
+        let mut numbers = numbers.as_slice();
+        for (schema, disclosure) in disclosures {
+            let translation = self.translate(schema)?;
+            for set in &disclosure.sets {
+                let (of_set, rest) = numbers.split_at_checked(set_len(set)).unwrap_or_default();
+                numbers = rest;
+                if let Subjects::Unattributed { rows } = set.subjects {
+                    *self.unattributed.entry(disclosure.principal.clone()).or_default() += u64::from(rows);
+                } else if Some(set.kind) == translation.kind && set.certainty == Certainty::Possible {
+                    self.possible += set.subjects.len() as u64;
+                } else if Some(set.kind) == translation.kind {
+                    self.take_set(&translation, disclosure, set, of_set)?;
+                }
             }
-            if set.certainty == Certainty::Possible {
-                self.possible += set.subjects.len() as u64;
-                continue;
-            }
-            self.take_set(&translation, entry, set, reasons)?;
+        }
+        if let Some((_, first)) = disclosures.first() {
+            self.reasons.forget_before(first.time);
         }
         Ok(())
     }
@@ -135,44 +165,44 @@ impl Reading<'_> {
     fn take_set(
         &mut self,
         translation: &Translation,
-        entry: &Entry,
+        entry: &Disclosure,
         set: &SubjectSet,
-        reasons: bool,
+        subjects: &[SubjectId],
     ) -> anyhow::Result<()> {
         let mut fields = FieldSet::EMPTY;
         for index in set.fields.iter() {
             fields = fields.union(translation.fields.get(index).copied().unwrap_or_default());
         }
         let principal = self.builder.principal(&entry.principal)?;
-        self.record.note_time(entry.time);
-        for key in keys_of(&set.subjects) {
-            let key = normal(key);
-            let subject = self.builder.subject(&key)?;
-            let spans = if reasons { self.spans.get(&(principal, subject)) } else { None };
-            let explained = |(from, until): &(Timestamp, Timestamp)| {
-                from.minus_micros(ASKED_LATE_MICROS) <= entry.time && entry.time <= *until
+        let time = entry.time;
+        self.record.note_time(time);
+        self.record.disclosures += subjects.len() as u64;
+        for (place, subject) in subjects.iter().enumerate() {
+            let subject = *subject;
+            let explanation = if !self.reasons_known {
+                Explanation::Unknown
+            } else if !self.reasons.is_empty() && self.reasons.explains((principal, subject), time) {
+                Explanation::Explained
+            } else {
+                Explanation::Unexplained
             };
-            let explanation = match spans {
-                _ if !reasons => Explanation::Unknown,
-                Some(spans) if spans.iter().any(explained) => Explanation::Explained,
-                _ => Explanation::Unexplained,
-            };
-            self.builder.add(Disclosure { principal, subject, time: entry.time, fields, explanation });
-            self.record.disclosures += 1;
-            if self.victims.contains(&key) {
-                self.note(entry, key, fields, explanation);
+            self.builder.add(Shown { principal, subject, time, fields, explanation });
+            if self.victims.binary_search(&subject).is_ok()
+                && let Some(key) = keys_of(&set.subjects).nth(place)
+            {
+                self.note(entry, normal(key), fields, explanation);
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, entry: &Entry, subject: SubjectKey, fields: FieldSet, explanation: Explanation) {
+    fn note(&mut self, entry: &Disclosure, subject: SubjectKey, fields: FieldSet, explanation: Explanation) {
         if self.record.noted.len() == NOTED_MAX {
             self.noted_dropped += 1;
             return;
         }
         let facts = &entry.session.facts;
-        self.record.noted.push(Shown {
+        self.record.noted.push(super::Shown {
             time: entry.time,
             principal: entry.principal.clone(),
             subject,
@@ -209,6 +239,11 @@ impl Reading<'_> {
         }
         record
     }
+}
+
+/// How many subjects a set names.
+fn set_len(set: &SubjectSet) -> usize {
+    if matches!(set.subjects, Subjects::Unattributed { .. }) { 0 } else { set.subjects.len() }
 }
 
 /// A key that a text column holds is the same as one from a file.

@@ -1,4 +1,6 @@
-use rastro_trace::Trace;
+use rastro_intake::FieldNames;
+use rastro_model::Timestamp;
+use rastro_trace::{Mark, Trace};
 
 /// From this probability on an account is named.
 pub(crate) const NAMED_FROM: f64 = 0.95;
@@ -83,6 +85,18 @@ fn unnamed(trace: &Trace) -> String {
             percent(first)
         ),
         None => "No account is named: the record holds none.".to_owned(),
+    }
+}
+
+/// Says of which victims a part of the reports is: "whose callers knew `phone`".
+pub(crate) fn told_apart(mark: Mark, fields: &FieldNames) -> String {
+    let name = |field: usize| fields.names().get(field).cloned().unwrap_or_else(|| field.to_string());
+    let day = |time: Timestamp| time.to_string().get(..10).unwrap_or_default().to_owned();
+    match mark {
+        Mark::Known(field) => format!("whose callers knew `{}`", name(field)),
+        Mark::NotKnown(field) => format!("whose callers did not know `{}`", name(field)),
+        Mark::Before(time) => format!("reported before {}", day(time)),
+        Mark::After(time) => format!("reported from {} on", day(time)),
     }
 }
 

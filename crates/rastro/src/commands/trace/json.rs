@@ -1,11 +1,12 @@
-use rastro_trace::Trace;
+use rastro_trace::{Campaign, Trace};
 use serde_json::{Value, json};
 
-use crate::incident::{Case, verdict};
+use crate::incident::{Case, told_apart, verdict};
 
 /// Returns the answer for programs. Probabilities of `accounts`, `populations` and `unknown_route` sum to 1.
-pub(super) fn answer(case: &Case, trace: &Trace) -> Value {
+pub(super) fn answer(case: &Case, trace: &Trace, campaigns: &[Campaign]) -> Value {
     let said = verdict(trace);
+    let campaigns: Vec<Value> = campaigns.iter().map(|campaign| part(case, campaign)).collect();
     let accounts: Vec<Value> = trace
         .accounts
         .iter()
@@ -63,12 +64,38 @@ pub(super) fn answer(case: &Case, trace: &Trace) -> Value {
         "populations": populations,
         "unknown_route": trace.unknown_route,
         "collusions": collusions,
+        "campaigns": campaigns,
         "window": window,
         "evidence": evidence(trace),
         "next_report": trace.next_report.as_ref().map(|next| json!({
             "principal": next.principal.as_str(), "if_seen": next.if_seen, "if_not_seen": next.if_not_seen,
         })),
         "caveats": case.all_caveats(trace),
+    })
+}
+
+/// A part of the victims that points elsewhere.
+fn part(case: &Case, campaign: &Campaign) -> Value {
+    let trace = &campaign.trace;
+    let accounts: Vec<Value> = trace
+        .accounts
+        .iter()
+        .map(|account| {
+            json!({
+                "principal": account.principal.as_str(),
+                "probability": account.probability,
+                "involved": account.involved,
+                "victims_seen": account.victims_seen,
+            })
+        })
+        .collect();
+    json!({
+        "victims": trace.victims,
+        "told_apart": told_apart(campaign.mark, &case.record.fields),
+        "verdict": verdict(trace).sentence,
+        "named": verdict(trace).named,
+        "accounts": accounts,
+        "unknown_route": trace.unknown_route,
     })
 }
 

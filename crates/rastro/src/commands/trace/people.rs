@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use rastro_model::{Principal, Timestamp};
-use rastro_trace::Trace;
+use rastro_trace::{Campaign, Trace};
 
-use crate::incident::{Case, Shown, percent, verdict};
+use crate::incident::{Case, Shown, percent, told_apart, verdict};
 
 /// Populations, victims and statements listed.
 const POPULATIONS_MAX: usize = 5;
@@ -12,11 +12,32 @@ const VICTIMS_MAX: usize = 20;
 const STATEMENTS_MAX: usize = 8;
 
 /// Tells a trace to people: what it comes to first, then why, then what it cannot see.
-pub(super) fn tell(case: &Case, trace: &Trace, spread: Option<&[(f64, f64)]>, top: usize) -> String {
+pub(super) fn tell(
+    case: &Case,
+    trace: &Trace,
+    campaigns: &[Campaign],
+    spread: Option<&[(f64, f64)]>,
+    top: usize,
+) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
-    let _ = sections(&mut text, case, trace, spread, top);
+    let _ =
+        sections(&mut text, case, trace, spread, top).and_then(|()| elsewhere(&mut text, case, campaigns));
     text
+}
+
+/// Parts of the victims that point elsewhere than all of them: perhaps another leak.
+fn elsewhere(text: &mut String, case: &Case, campaigns: &[Campaign]) -> std::fmt::Result {
+    for campaign in campaigns {
+        writeln!(
+            text,
+            "Perhaps another leak: the {} victims {} by themselves. {}",
+            campaign.trace.victims,
+            printable(&told_apart(campaign.mark, &case.record.fields)),
+            printable(&verdict(&campaign.trace).sentence)
+        )?;
+    }
+    Ok(())
 }
 
 fn sections(
