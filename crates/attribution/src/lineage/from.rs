@@ -151,6 +151,8 @@ impl Resolver<'_> {
                     level.effects |= found.1.effects;
                     level.weak.unite(&found.1.weak);
                 }
+                // How many rows there are tells too.
+                level.conditions.unite(&deps);
                 level.items.push(anything(function.alias.as_ref(), deps));
             }
             Some(NodeEnum::RangeTableFunc(function)) => {

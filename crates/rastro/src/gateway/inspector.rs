@@ -379,20 +379,7 @@ impl Inspector for SessionInspector {
         if execution.mixed {
             self.batch.doubt_exact();
         }
-        match execution.sight {
-            Sight::Asked => self.batch.drop_unattributed(),
-            Sight::Clear if execution.text.as_ref().is_some_and(|text| text.copies()) => {
-                self.batch.drop_unattributed();
-            }
-            Sight::Unseen if end == RowsEnd::Failed && execution.failure_tells => self.count_unseen(),
-            // What runs code or stages rows unseen counts as one row.
-            Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.told => {
-                if execution.text.as_ref().is_some_and(|text| !text.only_reads() || text.copies()) {
-                    self.count_unseen();
-                }
-            }
-            Sight::Unseen | Sight::Plain | Sight::Clear => {}
-        }
+        self.weigh_unattributed(execution, end);
         execution.told = end == RowsEnd::Open && (execution.told || !self.batch.is_empty());
         if self.batch.is_empty() && (end == RowsEnd::Open || !execution.recorded) {
             return Settlement { rows: 0, hold: 0, next: Next::Go };

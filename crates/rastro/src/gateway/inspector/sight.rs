@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rastro_attribution::lineage::{Lineage, analyse, prepared_names};
 use rastro_attribution::provenance::KEYS_MAX;
 use rastro_model::{Certainty, KindId, ShownKey};
-use rastro_wire::{Before, ClientError, Inquiry};
+use rastro_wire::{Before, ClientError, Inquiry, RowsEnd};
 
 use super::{Execution, SessionInspector, StatementText};
 use crate::gateway::catalogues::Snapshot;
@@ -168,7 +168,7 @@ impl SessionInspector {
         let snapshot = match cell.snapshot() {
             Some(snapshot) => snapshot,
             // A script of DDL does not wait for each step to be read back.
-            None if text.is_ddl() && !text.is_dynamic() && cell.last_snapshot().is_some() => {
+            None if text.is_ddl() && !text.runs_code() && cell.last_snapshot().is_some() => {
                 let Some(snapshot) = cell.last_snapshot() else { return Before::Nothing };
                 snapshot
             }
@@ -233,6 +233,24 @@ impl SessionInspector {
             return Ok(());
         }
         query.read_row(payload, &mut self.batch).map_err(|_| unreadable())
+    }
+
+    /// Drops rows that are known to show nothing, and counts what ran unseen, when rows are settled.
+    pub(super) fn weigh_unattributed(&mut self, execution: &Execution, end: RowsEnd) {
+        match execution.sight {
+            Sight::Asked => self.batch.drop_unattributed(),
+            Sight::Clear if execution.text.as_ref().is_some_and(|text| text.copies()) => {
+                self.batch.drop_unattributed();
+            }
+            Sight::Unseen if end == RowsEnd::Failed && execution.failure_tells => self.count_unseen(),
+            // What runs code or stages rows unseen counts as one row.
+            Sight::Unseen if end == RowsEnd::Completed && self.batch.is_empty() && !execution.told => {
+                if execution.text.as_ref().is_some_and(|text| !text.only_reads() || text.copies()) {
+                    self.count_unseen();
+                }
+            }
+            Sight::Unseen | Sight::Plain | Sight::Clear => {}
+        }
     }
 
     /// Counts one row of unknown content.
