@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{InsertStmt, Node, OnConflictAction, RangeVar, SelectStmt, SetOperation};
+use pg_query::protobuf::{
+    InsertStmt, Node, OnConflictAction, OnConflictClause, RangeVar, SelectStmt, SetOperation,
+};
 
 use super::parts::{Part, delete_rows, insert_source, update_rows};
 use super::schema::{Change, Event, Found, Schema};
@@ -171,7 +173,7 @@ pub(super) fn upserted(insert: &InsertStmt, schema: &Schema) -> Option<Option<Se
     };
     let relation = insert.relation.as_ref()?;
     let all: Vec<String> = match schema.find(&relation.schemaname, &relation.relname) {
-        Found::Unprotected => return Some(None),
+        Found::Unprotected => return Some(Some(computed(conflict))),
         Found::Several => return None,
         Found::One(found) => found.columns.iter().map(|column| column.name.clone()).collect(),
     };
@@ -196,20 +198,27 @@ pub(super) fn upserted(insert: &InsertStmt, schema: &Schema) -> Option<Option<Se
         return None;
     }
     select.where_clause = tree::all_of(conditions);
+    select.target_list = computed(conflict).target_list;
+    select.target_list.extend(insert.returning_clause.iter().flat_map(|returning| returning.exprs.clone()));
+    Some(Some(select))
+}
+
+// What is computed where rows conflict.
+fn computed(conflict: &OnConflictClause) -> SelectStmt {
     let set = conflict.target_list.iter().filter_map(|target| match &target.node {
         Some(NodeEnum::ResTarget(target)) => target.val.as_deref().cloned(),
         _ => None,
     });
-    let computed = set.chain(conflict.where_clause.as_deref().cloned());
-    select.target_list = computed.map(|value| tree::target("", value)).collect();
-    select.target_list.extend(insert.returning_clause.iter().flat_map(|returning| returning.exprs.clone()));
-    Some(Some(select))
+    let all = set.chain(conflict.where_clause.as_deref().cloned());
+    let target_list = all.map(|value| tree::target("", value)).collect();
+    SelectStmt { target_list, ..tree::plain_select() }
 }
 
 /// Returns what an INSERT within a WITH clause gives back.
 pub(super) fn returned(insert: &InsertStmt, schema: &Schema) -> Option<SelectStmt> {
     let relation = insert.relation.as_ref()?;
-    if let Some(select) = upserted(insert, schema)? {
+    let is_protected = !matches!(schema.find(&relation.schemaname, &relation.relname), Found::Unprotected);
+    if let Some(select) = upserted(insert, schema)?.filter(|_| is_protected) {
         return Some(select);
     }
     let source = insert_source(insert)?;

@@ -151,6 +151,8 @@ impl Resolver<'_> {
                     level.effects |= found.1.effects;
                     level.weak.unite(&found.1.weak);
                 }
+                // How many rows there are tells too.
+                level.conditions.unite(&deps);
                 level.items.push(anything(function.alias.as_ref(), deps));
             }
             Some(NodeEnum::RangeTableFunc(function)) => {
@@ -301,8 +303,11 @@ impl Resolver<'_> {
         {
             let select = select.clone();
             let (scopes, ctes) = (std::mem::take(&mut self.scopes), std::mem::take(&mut self.ctes));
-            let inner = self.select(&select);
+            let mut inner = self.select(&select);
             (self.scopes, self.ctes) = (scopes, ctes);
+            if relation.is_made_up {
+                inner.forget_conditions();
+            }
             let names: Vec<String> = relation.columns.iter().map(|column| column.name.clone()).collect();
             let mut item = query_item(inner, false, alias, &names);
             item.schema = var.alias.is_none().then(|| var.schemaname.clone());

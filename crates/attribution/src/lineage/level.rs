@@ -143,6 +143,20 @@ impl Level {
         self.sublinks.iter().chain(&self.sides).for_each(|level| level.visit(see));
     }
 
+    /// Forgets what the conditions of it and of all below it depend on.
+    pub(crate) fn forget_conditions(&mut self) {
+        (self.conditions, self.look_ups, self.weak) = (Deps::default(), Deps::default(), Deps::default());
+        for conjunct in self.conjuncts.iter_mut().chain(&mut self.joins) {
+            (conjunct.deps, conjunct.weak) = (Deps::default(), Deps::default());
+        }
+        for item in &mut self.items {
+            if let Source::Query { level, .. } = &mut item.source {
+                level.forget_conditions();
+            }
+        }
+        self.sublinks.iter_mut().chain(&mut self.sides).for_each(Level::forget_conditions);
+    }
+
     /// Returns whether it has columns whose names are not known.
     pub(crate) fn has_unknown_outputs(&self) -> bool {
         self.open || self.sides.iter().any(Level::has_unknown_outputs)

@@ -28,6 +28,8 @@ pub(crate) struct Relation {
     pub(crate) columns: Vec<Column>,
     /// The query of a view.
     pub(crate) query: Option<String>,
+    /// The query is the gateway's own: its conditions tell nothing.
+    pub(crate) is_made_up: bool,
 }
 
 #[derive(Debug)]

@@ -133,8 +133,9 @@ fn changed_address_is_attributed_and_the_old_one_still_resolves() {
 
 #[test]
 fn unattributed_row_is_refused_where_the_policy_says_so() {
-    let peek = "CREATE OR REPLACE FUNCTION peek_name() RETURNS text LANGUAGE plpgsql AS \
-                $$ BEGIN RETURN (SELECT name FROM customers WHERE id = 7); END $$";
+    // Which relation it reads is in none of its words.
+    let peek = "CREATE OR REPLACE FUNCTION peek_name(t text) RETURNS text LANGUAGE plpgsql AS \
+                $$ DECLARE n text; BEGIN EXECUTE 'SELECT name FROM ' || t || ' WHERE id = 7' INTO n; RETURN n; END $$";
     cluster().run_sql(DATABASE, peek).unwrap();
     let options = GatewayOptions::default();
     let tables = format!("{}\n[gateway]\nsession_limit = 50\n", options.tables);
@@ -143,7 +144,7 @@ fn unattributed_row_is_refused_where_the_policy_says_so() {
     std::fs::write(gateway.configuration(), format!("on_unattributed = \"refuse\"\n{file}")).unwrap();
     let mut gateway = gateway;
     gateway.restart();
-    let output = run(&gateway, "agent_008", "SELECT peek_name()");
+    let output = run(&gateway, "agent_008", "SELECT peek_name('cust' || 'omers')");
     assert!(String::from_utf8_lossy(&output.stderr).contains("42501"), "{output:?}");
     assert!(output.stdout.is_empty());
     // Whose name it is was asked for.

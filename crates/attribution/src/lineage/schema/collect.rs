@@ -75,6 +75,7 @@ impl<'a> SchemaBuilder<'a> {
             name: name.to_owned(),
             columns: Vec::new(),
             query: None,
+            is_made_up: false,
         });
         let origin = Some(ColumnDescription { table_oid: oid, attnum, type_oid, format: 0 });
         relation.columns.push(Column { name: column.to_owned(), roles, is_unique, origin, is_generated });
@@ -248,42 +249,41 @@ impl<'a> SchemaBuilder<'a> {
             relation.name == STATISTICS && relation.columns.iter().all(|column| column.roles.is_empty())
         })?;
         let columns: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
-        let mut values = Vec::new();
+        let (mut joins, mut shown) = (String::new(), Vec::new());
         let mut relations: Vec<&Relation> = self.relations.values().filter(|r| r.has_keys()).collect();
         relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         for relation in relations {
             let is_field = |role: &Role| matches!(role, Role::Field { .. });
             for column in relation.columns.iter().filter(|column| column.roles.iter().any(is_field)) {
+                let number = shown.len() + 1;
                 let (schema, name) = (literal(&relation.schema), literal(&relation.name));
                 let (ident, of) = (quoted(&column.name), literal(&column.name));
                 let from = format!("{}.{}", quoted(&relation.schema), quoted(&relation.name));
-                values.push(format!(
-                    "(SELECT max(b.{ident}::text) FROM {from} b WHERE s.schemaname = {schema} AND s.tablename = {name} \
-                     AND s.attname = {of} AND b.{ident}::text = ANY \
-                     (s.most_common_vals::text::text[] || s.histogram_bounds::text::text[]))"
-                ));
+                joins += &format!(
+                    " LEFT JOIN LATERAL (SELECT b.{ident} AS v FROM {from} b WHERE s.schemaname = {schema} AND \
+                     s.tablename = {name} AND s.attname = {of} AND b.{ident}::text = ANY \
+                     (s.most_common_vals::text::text[] || s.histogram_bounds::text::text[])) v{number} ON true"
+                );
+                shown.push(format!("v{number}.v IS NULL"));
             }
         }
-        if values.is_empty() {
+        if shown.is_empty() {
             return None;
         }
         let target = |name: &&str| {
             if STATISTICS_VALUES.contains(name) {
                 // Depends on the values, and is what it is.
-                format!("CASE WHEN (v.shown || NULL) IS NULL THEN s.{name} ELSE s.{name} END AS {name}")
+                format!("CASE WHEN {} THEN s.{name} ELSE s.{name} END AS {name}", shown.join(" AND "))
             } else {
                 format!("s.{name}")
             }
         };
         let targets: Vec<String> = columns.iter().map(target).collect();
-        let query = format!(
-            "SELECT {} FROM pg_catalog.pg_stats s, LATERAL (SELECT ARRAY[{}] AS shown) v",
-            targets.join(", "),
-            values.join(", ")
-        );
+        let query = format!("SELECT {} FROM pg_catalog.pg_stats s{joins}", targets.join(", "));
         let columns = columns.into_iter().map(Column::of_view);
         let (schema, name) = (found.schema.clone(), found.name.clone());
-        Some(Relation { schema, name, columns: columns.collect(), query: Some(query) })
+        let columns = columns.collect();
+        Some(Relation { schema, name, columns, query: Some(query), is_made_up: true })
     }
 }
 
@@ -314,6 +314,7 @@ impl Carrier {
             name: self.name.clone(),
             columns: columns.collect(),
             query: Some(self.source.clone()),
+            is_made_up: false,
         }
     }
 }

@@ -183,7 +183,7 @@ impl SessionInspector {
         let snapshot = match cell.snapshot() {
             Some(snapshot) => snapshot,
             // A script of DDL does not wait for each step to be read back.
-            None if text.is_ddl() && !text.is_dynamic() && cell.last_snapshot().is_some() => {
+            None if text.is_ddl() && !text.runs_code() && cell.last_snapshot().is_some() => {
                 let Some(snapshot) = cell.last_snapshot() else { return Before::Nothing };
                 snapshot
             }
