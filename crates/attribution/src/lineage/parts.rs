@@ -17,6 +17,7 @@ use super::{changes, tree};
 use crate::catalogue::Role;
 
 /// A part of what a statement does.
+#[allow(clippy::large_enum_variant, reason = "a statement has few parts, and they are not kept")]
 pub(super) enum Part {
     Select(SelectStmt, Shown),
     /// Code that it sets off, and the rows that this is given.
@@ -124,11 +125,7 @@ pub(super) fn parts(node: &Node, schema: &Schema) -> Option<Vec<Part>> {
             select.target_list = vec![tree::target("", call)];
             parts.push(Part::Select(select, Shown::Staged));
         }
-        NodeEnum::AlterTableStmt(alter) => {
-            if computes(alter, schema) {
-                return None;
-            }
-        }
+        NodeEnum::AlterTableStmt(alter) if computes(alter, schema) => return None,
         NodeEnum::ExecuteStmt(_) => return None,
         _ => {}
     }

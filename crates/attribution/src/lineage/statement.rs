@@ -24,13 +24,16 @@ pub(super) struct Read {
     pub(super) one_each: Option<SubjectScan>,
 }
 
+/// Gives the text of the PREPARE that made a statement, by name.
+type Prepared<'p> = &'p dyn Fn(&str) -> Option<String>;
+
 /// Reads one statement: adds to `questions` what has to be asked before it runs.
 ///
 /// * `alone`: no other statement is in the text.
 pub(super) fn read(
     node: &Node,
     schema: &Schema,
-    (prepared, alone): (&dyn Fn(&str) -> Option<String>, bool),
+    (prepared, alone): (Prepared<'_>, bool),
     questions: &mut Vec<Question>,
 ) -> Read {
     let mut read = Read::default();

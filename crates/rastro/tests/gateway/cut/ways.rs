@@ -218,9 +218,12 @@ fn points(port: u16, case: &Case) -> Shown {
     shown
 }
 
+/// Finds the first value in a CopyData message.
+type FirstCell = fn(&[u8]) -> Option<&[u8]>;
+
 /// Subjects and name, in one of COPY's formats.
 fn copy(port: u16, case: &Case) -> Shown {
-    let (format, first): (_, fn(&[u8]) -> Option<&[u8]>) = match case.step % 4 {
+    let (format, first): (_, FirstCell) = match case.step % 4 {
         0 => ("FORMAT text", |row| row.split(|byte| *byte == b'\t').next()),
         1 => ("FORMAT csv, FORCE_QUOTE *", |row| row.split(|byte| *byte == b'"').nth(1)),
         2 => ("DELIMITER '|', NULL ''", |row| row.split(|byte| *byte == b'|').next()),
