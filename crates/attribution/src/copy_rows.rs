@@ -3,6 +3,7 @@
 use memchr::{memchr, memchr2};
 
 use crate::row_description::ColumnDescription;
+use crate::row_plan::next_cell;
 
 #[cfg(test)]
 mod tests;
@@ -245,13 +246,8 @@ fn after_header(data: &[u8]) -> Option<&[u8]> {
 fn is_row(tuple: &[u8], columns: u16) -> bool {
     let Some((count, mut rest)) = tuple.split_first_chunk::<2>() else { return false };
     for _ in 0..columns {
-        let Some((length, after)) = rest.split_first_chunk::<4>() else { return false };
-        let length = i32::from_be_bytes(*length);
-        match usize::try_from(length) {
-            Ok(length) if length <= after.len() => rest = after.get(length..).unwrap_or_default(),
-            Err(_) if length == -1 => rest = after,
-            _ => return false,
-        }
+        let Some((_, after)) = next_cell(rest) else { return false };
+        rest = after;
     }
     u16::from_be_bytes(*count) == columns && rest.is_empty()
 }

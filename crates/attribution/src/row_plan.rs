@@ -150,8 +150,9 @@ impl RowPlan {
     }
 }
 
+/// Returns the first cell of a row's rest, and what follows it; `None` if a length in it is impossible.
 #[inline]
-fn next_cell(payload: &[u8]) -> Option<(Cell<'_>, &[u8])> {
+pub(crate) fn next_cell(payload: &[u8]) -> Option<(Cell<'_>, &[u8])> {
     let (len, rest) = payload.split_first_chunk::<4>()?;
     let len = i32::from_be_bytes(*len);
     match usize::try_from(len) {

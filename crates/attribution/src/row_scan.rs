@@ -90,15 +90,12 @@ impl RowScan {
         batch: &mut ShownBatch,
     ) {
         scanner.clear();
-        let mut rest = payload.get(2..).unwrap_or_default();
+        let mut cells = Cells::of(payload);
         let mut found_in_loose = Vec::new();
         let unknown = std::iter::repeat(&Column { reading: Reading::Text, loose: None });
         for column in self.columns.iter().chain(unknown) {
-            let Some((len, after)) = rest.split_first_chunk::<4>() else { break };
-            rest = after;
-            let Ok(len) = usize::try_from(i32::from_be_bytes(*len)) else { continue };
-            let Some((cell, after)) = rest.split_at_checked(len) else { break };
-            rest = after;
+            let Some(cell) = cells.next() else { break };
+            let Some(cell) = cell else { continue };
             let before = scanner.hits().len();
             match column.reading {
                 Reading::Skip => continue,
@@ -126,6 +123,35 @@ impl RowScan {
         if found_in_loose.iter().any(|(.., key)| key.is_some()) {
             explain(&found_in_loose, batch);
         }
+    }
+}
+
+/// The cells of a DataRow, NULL as `None`; ends early where they are cut short.
+pub(crate) struct Cells<'r>(&'r [u8]);
+
+impl<'r> Cells<'r> {
+    /// * `payload`: the DataRow after its length word.
+    pub(crate) fn of(payload: &'r [u8]) -> Cells<'r> {
+        Cells(payload.get(2..).unwrap_or_default())
+    }
+
+    /// Returns whether no byte is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'r> Iterator for Cells<'r> {
+    type Item = Option<&'r [u8]>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Option<&'r [u8]>> {
+        let (length, after) = self.0.split_first_chunk::<4>()?;
+        self.0 = after;
+        let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Some(None) };
+        let (cell, after) = after.split_at_checked(length)?;
+        self.0 = after;
+        Some(Some(cell))
     }
 }
 

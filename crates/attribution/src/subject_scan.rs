@@ -1,5 +1,6 @@
 use rastro_model::{Certainty, FieldSet, KindId, ShownBatch, ShownKey, SubjectKey};
 
+use crate::row_scan::Cells;
 use crate::tokens::Scanner;
 use crate::value_index::ValueIndex;
 
@@ -31,14 +32,11 @@ impl SubjectScan {
         batch.begin_row();
         scanner.clear();
         let (mut shows, mut subjects) = (false, Vec::new());
-        let mut rest = payload.get(2..).unwrap_or_default();
+        let mut cells = Cells::of(payload);
         let mut columns = self.depends.iter();
-        while let Some((length, after)) = rest.split_first_chunk::<4>() {
-            rest = after;
+        for cell in cells.by_ref() {
             let depends = columns.next().copied();
-            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { continue };
-            let Some((cell, after)) = rest.split_at_checked(length) else { break };
-            rest = after;
+            let Some(cell) = cell else { continue };
             let before = scanner.hits().len();
             scanner.value(index, cell);
             if depends != Some(false) && !cell.is_empty() {
@@ -46,7 +44,7 @@ impl SubjectScan {
                 self.add_subjects(scanner, before, &mut subjects);
             }
         }
-        let told = matches!(subjects.as_slice(), [_]) && rest.is_empty() && columns.next().is_none();
+        let told = matches!(subjects.as_slice(), [_]) && cells.is_over() && columns.next().is_none();
         scanner.record(batch);
         match subjects.first() {
             Some(key) if told => {

@@ -52,6 +52,13 @@ pub(crate) struct Output {
     pub(crate) origin: Option<ColumnDescription>,
 }
 
+impl Output {
+    /// Returns the column as one that is computed: it has no origin, and names nobody.
+    pub(crate) fn computed(&self) -> Output {
+        Output { name: self.name.clone(), deps: self.deps.clone(), ..Output::default() }
+    }
+}
+
 /// Something in a FROM clause.
 #[derive(Debug)]
 pub(crate) struct Item {

@@ -131,22 +131,13 @@ impl<'s> Resolver<'s> {
         if let Some(cte) = self.ctes.last_mut()
             && cte.reading.as_ref().is_some_and(Vec::is_empty)
         {
-            let outputs = left
-                .outputs
-                .iter()
-                .map(|o| Output { name: o.name.clone(), deps: o.deps.clone(), ..Output::default() })
-                .collect();
+            let outputs = left.outputs.iter().map(Output::computed).collect();
             cte.reading = Some(renamed(outputs, &cte.columns));
         }
         let right = self.select(right);
-        let mut outputs = left.outputs.clone();
-        for (index, output) in outputs.iter_mut().enumerate() {
-            output.plain.clear();
-            output.names.clear();
-            output.origin = None;
-            if let Some(other) = right.outputs.get(index) {
-                output.deps.unite(&other.deps);
-            }
+        let mut outputs: Vec<Output> = left.outputs.iter().map(Output::computed).collect();
+        for (output, other) in outputs.iter_mut().zip(&right.outputs) {
+            output.deps.unite(&other.deps);
         }
         if left.has_unknown_outputs() || right.has_unknown_outputs() {
             let mut all = left.output_deps();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
+use rastro_attribution::lineage::Lineage;
 use rastro_attribution::statement::Normalised;
 use rastro_attribution::tokens::Scanner;
 use rastro_attribution::{Catalogue, PlanOutcome, RowPlan, RowScan, SubjectScan, row_description};
@@ -63,6 +64,34 @@ pub(super) struct Execution {
     asking: bool,
     /// The budget that all of them together would pass; see [`Sight::Guarded`].
     guard: Option<Breach>,
+}
+
+impl Execution {
+    fn new(seat: Arc<Seat>, text: Option<Arc<StatementText>>, ordinal: u64, view: View) -> Execution {
+        Execution {
+            seat,
+            text,
+            ordinal,
+            recorded: false,
+            told: false,
+            sight: view.sight,
+            mixed: view.mixed,
+            failure_tells: view.failure_tells,
+            asked_for: 0,
+            asking: false,
+            guard: None,
+        }
+    }
+
+    /// Returns what its text gave away when it was last looked at.
+    fn lineage(&self) -> Option<Arc<Lineage>> {
+        self.text.as_ref()?.source.lineage().map(|(_, lineage)| lineage)
+    }
+
+    /// Returns how its rows are read where each shows one subject, whom its values tell.
+    fn one_each(&self) -> Option<Arc<SubjectScan>> {
+        self.lineage()?.one_each.clone()
+    }
 }
 
 /// What to do with the rows of a result by the origin of its columns.
@@ -209,11 +238,6 @@ fn plan_amid_ddl(catalogue: &Catalogue, columns: row_description::Columns<'_>) -
     }
 }
 
-fn one_each(execution: &Execution) -> Option<Arc<SubjectScan>> {
-    let (_, lineage) = execution.text.as_ref()?.source.lineage()?;
-    lineage.one_each.clone()
-}
-
 impl Inspector for SessionInspector {
     type Text = Arc<StatementText>;
     type Statement = Execution;
@@ -240,20 +264,8 @@ impl Inspector for SessionInspector {
         self.executions += 1;
         let refused =
             self.suspended(&seat.principal).filter(|_| !text.is_some_and(|text| text.is_rollback()));
-        let View { sight, mixed, failure_tells } = text.map_or(View::default(), |text| self.view(text));
-        let execution = Execution {
-            seat,
-            text: text.cloned(),
-            ordinal: self.executions,
-            recorded: false,
-            told: false,
-            sight,
-            mixed,
-            failure_tells,
-            asked_for: 0,
-            asking: false,
-            guard: None,
-        };
+        let view = text.map_or(View::default(), |text| self.view(text));
+        let execution = Execution::new(seat, text.cloned(), self.executions, view);
         match refused {
             None => Ok(execution),
             Some(error) => {
@@ -302,7 +314,7 @@ impl Inspector for SessionInspector {
 
     fn doubt(&self, execution: &Execution, reading: Option<&Reading>) -> Reading {
         if execution.sight == Sight::Guarded {
-            return Reading { plan: Plan::Count, scan: None, one_each: one_each(execution) };
+            return Reading { plan: Plan::Count, scan: None, one_each: execution.one_each() };
         }
         let plan = match reading.map(|reading| &reading.plan) {
             Some(Plan::Read(plan)) => Plan::Read(Arc::clone(plan)),

@@ -8,7 +8,7 @@ use rastro_wire::{ClientError, Next, RowsEnd, Settlement};
 use super::copying::Copying;
 use super::sight::Sight;
 use super::text::StatementText;
-use super::{Execution, SessionInspector, one_each};
+use super::{Execution, SessionInspector};
 use crate::config::Policy;
 
 const GO: Settlement = Settlement { rows: 0, hold: 0, next: Next::Go };
@@ -118,10 +118,8 @@ impl SessionInspector {
 
     // Each row of it will show one subject at most, whom its values tell, so that it can be cut at the row.
     fn can_guard(&self, execution: &Execution) -> bool {
-        let text = execution.text.as_ref();
-        let sees = text.and_then(|text| text.source.lineage()).is_some_and(|(_, lineage)| !lineage.opaque);
-        sees && text.is_some_and(|text| text.only_reads())
-            && one_each(execution).is_some()
+        let told = execution.lineage().is_some_and(|lineage| !lineage.opaque && lineage.one_each.is_some());
+        told && execution.text.as_ref().is_some_and(|text| text.only_reads())
             && !self.ddl_open
             && self.gateway.values.load().is_some()
     }

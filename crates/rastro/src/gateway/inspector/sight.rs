@@ -239,8 +239,7 @@ impl SessionInspector {
         if execution.sight == Sight::Guarded {
             return Ok(());
         }
-        let lineage =
-            execution.text.as_ref().and_then(|text| text.source.lineage()).map(|(_, lineage)| lineage);
+        let lineage = execution.lineage();
         let unreadable =
             || ClientError::error("08P01", "whom the statement shows could not be read, so it is refused");
         let query = lineage.as_ref().and_then(|lineage| lineage.query.as_ref()).ok_or_else(unreadable)?;
@@ -265,8 +264,7 @@ impl SessionInspector {
 
     /// Takes note of whether a statement's subjects are known now.
     pub(super) fn subjects_known(&mut self, execution: &mut Execution, failed: bool) {
-        let lineage =
-            execution.text.as_ref().and_then(|text| text.source.lineage()).map(|(_, lineage)| lineage);
+        let lineage = execution.lineage();
         let partly = lineage.as_ref().is_none_or(|lineage| lineage.opaque);
         if failed {
             metric::inquiry_failed();

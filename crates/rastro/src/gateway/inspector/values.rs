@@ -6,7 +6,7 @@ use rastro_attribution::{Catalogue, ColumnDescription, RowScan};
 use rastro_model::{Certainty, KindId, ShownKey};
 use rastro_wire::{ClientError, Heard, Inspector, Next, RowsEnd};
 
-use super::sight::Sight;
+use super::sight::View;
 use super::{Execution, Plan, Reading, SessionInspector};
 use crate::gateway::metric;
 
@@ -142,18 +142,6 @@ impl SessionInspector {
 
     /// Returns an execution for what belongs to none.
     fn outside_execution(&self) -> Execution {
-        Execution {
-            seat: Arc::clone(&self.seat),
-            text: None,
-            ordinal: self.executions,
-            recorded: false,
-            told: false,
-            sight: Sight::Plain,
-            mixed: false,
-            failure_tells: false,
-            asked_for: 0,
-            asking: false,
-            guard: None,
-        }
+        Execution::new(Arc::clone(&self.seat), None, self.executions, View::default())
     }
 }
