@@ -5,7 +5,7 @@ use rastro_model::Timestamp;
 pub(crate) const MAGIC: [u8; 8] = *b"RASTROSP";
 pub(crate) const VERSION: u16 = 1;
 /// Bytes of a file header.
-pub(crate) const HEADER_LEN: usize = 64;
+pub const HEADER_LEN: usize = 64;
 /// Bytes before the body of a frame.
 pub(crate) const FRAME_HEAD_LEN: usize = 9;
 /// Greatest body of a frame: its length has 24 bits.

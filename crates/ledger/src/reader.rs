@@ -118,6 +118,18 @@ impl<F: Files> SpoolReader<F> {
         self.facts = None;
     }
 
+    /// Starts at file `seq`, or at the first if that is gone or 0.
+    ///
+    /// # Errors
+    /// The list of files cannot be read.
+    pub fn begin_at(&mut self, seq: u64) -> Result<(), ReadError> {
+        let files = self.files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
+        if files.contains(&seq) {
+            self.start_at(seq);
+        }
+        Ok(())
+    }
+
     /// Reads frames that end at or before `limit` only; the limit may be moved forward.
     pub(crate) fn set_limit(&mut self, limit: Position) {
         self.limit = Some(limit);

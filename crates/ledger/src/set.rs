@@ -56,6 +56,26 @@ impl Subjects {
     }
 }
 
+/// Returns a set in its cheapest coding: docs/ledger-format.md, "Set".
+pub fn encode_subjects(subjects: &Subjects) -> Vec<u8> {
+    let mut out = Vec::new();
+    match subjects {
+        Subjects::Ints(keys) => put_ints(&mut out, keys),
+        Subjects::Uuids(keys) => put_uuids(&mut out, keys.iter().copied(), keys.len()),
+        Subjects::Texts(keys) => put_texts(&mut out, keys.iter().map(|key| &**key), keys.len()),
+        Subjects::Unattributed { rows } => put_rows(&mut out, *rows),
+    }
+    out
+}
+
+/// Reads what [`encode_subjects`] wrote, of at most [`SUBJECTS_MAX`] subjects.
+///
+/// # Errors
+/// The bytes are no set.
+pub fn decode_subjects(bytes: &[u8]) -> Result<Subjects, FormatError> {
+    read_set(bytes, SUBJECTS_MAX)
+}
+
 /// Writes a count of unattributed rows.
 pub(crate) fn put_rows(out: &mut Vec<u8>, rows: u32) {
     out.push(ROWS);

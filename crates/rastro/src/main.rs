@@ -6,6 +6,7 @@ mod demo;
 mod gateway;
 mod guarded;
 mod incident;
+mod store;
 
 use std::process::ExitCode;
 

@@ -9,11 +9,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tracebench", &["sim", "model", "trace"]),
     ("attribution", &["model", "wire"]),
     ("ledger", &["model"]),
+    ("archive", &["model", "ledger"]),
     ("detect", &["model"]),
     ("intake", &["model"]),
     ("trace", &["model", "ledger"]),
-    ("console", &["model", "ledger", "detect", "trace"]),
-    ("rastro", &["model", "wire", "attribution", "ledger", "detect", "intake", "trace", "console", "sim"]),
+    ("console", &["model", "ledger", "archive", "detect", "trace"]),
+    (
+        "rastro",
+        &["model", "wire", "attribution", "ledger", "archive", "detect", "intake", "trace", "console", "sim"],
+    ),
 ];
 
 /// Checks one member's manifest: its edges to other members, and that it inherits the workspace's lints.

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
-use rastro_ledger::{Content, SpoolReader, Subjects};
-use rastro_model::{Certainty, SubjectKey, Timestamp};
+use rastro_archive::Query;
+use rastro_ledger::{Content, Subjects};
+use rastro_model::{Certainty, Principal, SubjectKey, Timestamp};
 use serde::Serialize;
 
 use super::disclosures::parse_time;
@@ -153,13 +154,17 @@ fn exposure(config: &Config, arguments: &ExposureArguments) -> anyhow::Result<Ex
 }
 
 fn read(config: &Config, arguments: &ExposureArguments) -> anyhow::Result<Seen> {
-    let spool = config.data_dir.join("spool");
-    ensure!(spool.is_dir(), "there is no ledger at `{}`", spool.display());
-    let context = || format!("cannot read the ledger at `{}`", spool.display());
-    let mut reader = SpoolReader::open(&spool).with_context(context)?;
+    let reader = crate::store::reader(config)?;
+    let query = Query {
+        principal: Some(Principal::new(arguments.principal.as_str())),
+        since: arguments.since,
+        until: arguments.until,
+        ..Query::default()
+    };
     let mut progress = Progress::new("entries of the ledger read", 0);
     let mut seen = Seen::default();
-    while let Some(entry) = reader.next_entry().with_context(context)? {
+    for entry in reader.entries(&query).context("cannot read the ledger")? {
+        let entry = entry.context("cannot read the ledger")?;
         progress.at(entry.no.0);
         let Content::Disclosure(disclosure) = entry.content else { continue };
         let wanted = disclosure.principal.as_str() == arguments.principal

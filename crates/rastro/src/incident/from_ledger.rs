@@ -1,10 +1,10 @@
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use rastro_archive::Query;
 use rastro_intake::FieldNames;
-use rastro_ledger::{Content, Disclosure as Entry, Schema, SpoolReader, SubjectSet, Subjects, spool_bytes};
+use rastro_ledger::{Content, Disclosure as Entry, Schema, SubjectSet, Subjects};
 use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, SubjectId};
 
@@ -28,8 +28,7 @@ pub(crate) fn read_ledger(
     victims: &[String],
     cohorts: &[(String, Vec<String>)],
 ) -> anyhow::Result<Record> {
-    let spool = &config.data_dir.join("spool");
-    ensure!(spool.is_dir(), "there is no ledger at `{}`", spool.display());
+    let ledger = crate::store::reader(config)?;
     let kind = config.subject.first().map(|subject| subject.name.as_str()).unwrap_or_default();
     let mut reading = Reading {
         kind,
@@ -42,9 +41,9 @@ pub(crate) fn read_ledger(
         unattributed: HashMap::new(),
         noted_dropped: 0,
     };
-    let total = spool_bytes(spool).unwrap_or_default();
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    while let Some(entry) = reader.next_entry().with_context(|| cannot_read(spool))? {
+    let asked = Query { only_reasons: true, ..Query::default() };
+    for entry in ledger.entries(&asked).context(CANNOT_READ)? {
+        let entry = entry.context(CANNOT_READ)?;
         if let Content::Reason(reason) = entry.content
             && entry.schema.kinds.get(usize::from(reason.kind.0)).is_some_and(|name| name == kind)
         {
@@ -53,12 +52,11 @@ pub(crate) fn read_ledger(
         }
     }
     let reasons = config.reason.is_some() || !reading.spans.is_empty();
-    let mut progress = Progress::new("of the ledger read", total);
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    let mut done = 0;
-    while let Some(entry) = reader.next_entry().with_context(|| cannot_read(spool))? {
-        done += 24;
-        progress.at(done.min(total));
+    let mut progress = Progress::new("entries of the ledger read", 0);
+    let all = Query::default();
+    for entry in ledger.entries(&all).context(CANNOT_READ)? {
+        let entry = entry.context(CANNOT_READ)?;
+        progress.at(entry.no.0);
         if let Content::Disclosure(disclosure) = entry.content {
             reading.take(&entry.schema, &disclosure, reasons)?;
         }
@@ -70,9 +68,7 @@ pub(crate) fn read_ledger(
     Ok(reading.finish())
 }
 
-fn cannot_read(spool: &Path) -> String {
-    format!("cannot read the ledger at `{}`", spool.display())
-}
+const CANNOT_READ: &str = "cannot read the ledger";
 
 struct Reading<'a> {
     kind: &'a str,

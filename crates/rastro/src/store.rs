@@ -1,0 +1,148 @@
+//! The ledger's archive as the commands and the gateway use it: where it is, and what puts entries into it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rastro_archive::{Archivist, LedgerReader, Objects, Sealed, Signer};
+use rastro_ledger::checkpoint::Checkpoint;
+use rastro_ledger::note::Note;
+use rastro_ledger::seal::{CHECKPOINT, KeyFiles, SealPaths};
+use rastro_ledger::store::{DirectoryStore, Store};
+use rastro_ledger::{Directory, PlacedEntries};
+use rastro_model::{Clock, SystemClock};
+
+use crate::config::Config;
+
+/// How long files that were replaced stay for readers that still use them.
+pub(crate) const GRACE: Duration = Duration::from_secs(600);
+/// Longest wait for the checkpoint of what the spool holds, which `serve` signs every second.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Returns where the archive is if `ledger.store` is `file`.
+pub(crate) fn directory(data_dir: &Path) -> PathBuf {
+    data_dir.join("store")
+}
+
+/// Opens the archive's store, if there is one already.
+///
+/// # Errors
+/// It cannot be reached.
+pub(crate) fn existing(place: &str, data_dir: &Path) -> anyhow::Result<Option<Objects>> {
+    if place == "file" && !directory(data_dir).is_dir() {
+        return Ok(None);
+    }
+    Ok(Some(open(place, data_dir)?))
+}
+
+fn open(place: &str, data_dir: &Path) -> anyhow::Result<Objects> {
+    Objects::open(place, &directory(data_dir)).context("cannot open the ledger's archive")
+}
+
+/// Opens the whole ledger of a configuration for reading: archive and spool.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(crate) fn reader(config: &Config) -> anyhow::Result<LedgerReader> {
+    let spool = config.data_dir.join("spool");
+    anyhow::ensure!(spool.is_dir(), "there is no ledger at `{}`", spool.display());
+    let objects = existing(&config.ledger.store, &config.data_dir)?;
+    LedgerReader::open(objects.as_ref(), &spool)
+        .with_context(|| format!("cannot read the ledger at `{}`", config.data_dir.display()))
+}
+
+/// Puts entries into the archive.
+#[derive(Debug)]
+pub(crate) struct Sealing {
+    paths: SealPaths,
+    archivist: Archivist,
+    pub(crate) objects: Objects,
+}
+
+impl Sealing {
+    /// Opens the archive for writing, making it if there is none.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub(crate) fn open(place: &str, data_dir: &Path) -> anyhow::Result<Sealing> {
+        let objects = open(place, data_dir)?;
+        let paths = SealPaths::below(data_dir);
+        let keys = KeyFiles::new(&paths.keys);
+        let sign: Signer = Arc::new(move |text: &str| {
+            // Unsigned, it is still what readers need; `rastro verify` says that it is not signed.
+            keys.sign_statement(text).unwrap_or_else(|_| text.to_owned())
+        });
+        let archivist = Archivist::new(objects.clone(), Some(sign), GRACE);
+        Ok(Sealing { paths, archivist, objects })
+    }
+
+    /// Seals what the last checkpoint covers; returns what was done, and whether the spool holds more.
+    fn seal_signed(&self) -> anyhow::Result<(Sealed, bool)> {
+        let tree = DirectoryStore::new(&self.paths.tree);
+        let Some(bytes) = tree.read(CHECKPOINT).context("cannot read the ledger's checkpoint")? else {
+            return Ok((Sealed::default(), true));
+        };
+        let note = Note::decode(&bytes).context("cannot read the ledger's checkpoint")?;
+        let size = Checkpoint::decode(&note.text).context("cannot read the ledger's checkpoint")?.size;
+        let salts = DirectoryStore::new(&self.paths.salts);
+        let from = self.archivist.manifest().context("cannot read the archive")?.next_file();
+        let mut entries = PlacedEntries::open(Directory::new(&self.paths.spool), salts, from)?;
+        let mut more = false;
+        let signed = std::iter::from_fn(|| {
+            let entry = entries.next_entry().transpose()?;
+            more = entry.as_ref().is_ok_and(|entry| entry.position >= size);
+            (!more).then_some(entry)
+        });
+        let sealed = self.archivist.seal(signed).context("cannot seal the ledger into its archive")?;
+        Ok((sealed, more))
+    }
+
+    /// Seals what the spool holds, once it is under a checkpoint.
+    ///
+    /// # Errors
+    /// Ledger or store cannot be used.
+    pub(crate) fn seal(&self) -> anyhow::Result<Sealed> {
+        let began = Instant::now();
+        let mut all = Sealed::default();
+        loop {
+            let (sealed, more) = self.seal_signed()?;
+            all.entries += sealed.entries;
+            all.paths.extend(sealed.paths);
+            if !more || began.elapsed() > PATIENCE {
+                return Ok(all);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Merges what is due and removes what was replaced; returns how many merges there were.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub(crate) fn compact(&self) -> anyhow::Result<usize> {
+        let now = SystemClock.now().0;
+        let merges = self.archivist.compact(now).context("cannot compact the archive")?;
+        self.archivist.sweep(now).context("cannot remove old files of the archive")?;
+        Ok(merges)
+    }
+
+    /// Drops what the ledger has given up.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub(crate) fn forget_before(&self, position: u64) -> anyhow::Result<u64> {
+        self.archivist.forget_before(position, SystemClock.now().0).context("cannot drop old entries")
+    }
+
+    /// Returns the files of the archive, table by table.
+    ///
+    /// # Errors
+    /// The manifest cannot be read.
+    pub(crate) fn files(&self) -> anyhow::Result<Vec<String>> {
+        let manifest = self.archivist.manifest().context("cannot read the archive")?;
+        let mut files: Vec<_> = manifest.segments.iter().flat_map(|segment| &segment.files).collect();
+        files.sort_by_key(|file| file.table);
+        Ok(files.into_iter().map(|file| self.objects.display(&file.path)).collect())
+    }
+}
