@@ -33,7 +33,7 @@ def with_duckdb():
         "reasons": one("SELECT count(*) FROM reasons WHERE reason = 'T-7'"),
         "rows": one("SELECT count(*) FROM disclosures WHERE subject_int IS NOT NULL"),
         "unattributed": one("SELECT sum(unattributed) FROM disclosures"),
-        "of_ana": one("SELECT count(*) FROM disclosures JOIN statements USING (row) WHERE principal = 'ana'"
+        "of_ana": one("SELECT count(*) FROM disclosures JOIN statements USING (line) WHERE principal = 'ana'"
                       " AND subject_int IS NOT NULL"),
         "email": one("SELECT count(*) FROM disclosures WHERE fields = 'name;email' AND certainty = 'exact'"),
         "subjects_17": one("SELECT count(*) FROM disclosures WHERE subject_int = 17"),
@@ -59,7 +59,7 @@ def with_pyarrow():
     def text(table, column):
         return table[column].cast("string")
 
-    rows_of_ana = statements.filter(pc.equal(text(statements, "principal"), "ana"))["row"]
+    rows_of_ana = statements.filter(pc.equal(text(statements, "principal"), "ana"))["line"]
     both = pc.and_(pc.equal(text(disclosures, "fields"), "name;email"),
                    pc.equal(text(disclosures, "certainty"), "exact"))
     return {
@@ -70,7 +70,7 @@ def with_pyarrow():
         "reasons": count(pc.equal(text(read("reasons"), "reason"), "T-7")),
         "rows": attributed.num_rows,
         "unattributed": pc.sum(disclosures["unattributed"]).as_py(),
-        "of_ana": count(pc.is_in(attributed["row"], value_set=rows_of_ana)),
+        "of_ana": count(pc.is_in(attributed["line"], value_set=rows_of_ana)),
         "email": count(both),
         "subjects_17": count(pc.equal(attributed["subject_int"], 17)),
         "in_sets": pc.sum(read("sets")["subjects"]).as_py(),

@@ -255,14 +255,14 @@ impl OpenSegment {
             return Ok(rows);
         }
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        for batch in table.read(&["row", "principal"], Some(pages))? {
+        for batch in table.read(&["line", "principal"], Some(pages))? {
             let batch = batch?;
-            let row = Integers::of(&batch, "row").map_err(malformed)?;
+            let row = Integers::of(&batch, "line").map_err(malformed)?;
             let names = Words::of(&batch, "principal").map_err(malformed)?;
             for at in 0..batch.num_rows() {
                 if names.get(at) == Some(principal.as_str()) {
-                    let row = row.unsigned(at, "row").map_err(malformed)?;
-                    rows.insert(self.offset_of(row).ok_or_else(|| malformed("row"))?);
+                    let row = row.unsigned(at, "line").map_err(malformed)?;
+                    rows.insert(self.offset_of(row).ok_or_else(|| malformed("line"))?);
                 }
             }
         }
@@ -284,7 +284,7 @@ impl OpenSegment {
         let mut found = Vec::new();
         for (row, key, combination) in seen {
             let at = facts.binary_search_by_key(&row, |told| told.row).ok();
-            let told = at.and_then(|at| facts.get(at)).ok_or_else(|| self.malformed("row"))?;
+            let told = at.and_then(|at| facts.get(at)).ok_or_else(|| self.malformed("line"))?;
             let principal = told.principal.clone().ok_or_else(|| self.malformed("principal"))?;
             if query.has_time(told.time) && query.principal.as_ref().is_none_or(|wanted| *wanted == principal)
             {
@@ -304,17 +304,17 @@ impl OpenSegment {
         }
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
         let mut found = Vec::new();
-        let columns = ["row", "entry", "time", "principal"];
+        let columns = ["line", "entry", "time", "principal"];
         for batch in table.read(&columns, Some(selection(rows, table.rows)))? {
             let batch = batch?;
-            let row = Integers::of(&batch, "row").map_err(malformed)?;
+            let row = Integers::of(&batch, "line").map_err(malformed)?;
             let entry = Integers::of(&batch, "entry").map_err(malformed)?;
             let time = Integers::moments(&batch, "time").map_err(malformed)?;
             let names = Words::of(&batch, "principal").map_err(malformed)?;
             let mut kept = std::collections::HashMap::new();
             for at in 0..batch.num_rows() {
                 found.push(Told {
-                    row: row.unsigned(at, "row").map_err(malformed)?,
+                    row: row.unsigned(at, "line").map_err(malformed)?,
                     entry: entry.unsigned(at, "entry").map_err(malformed)?,
                     time: time.get(at).copied().flatten().ok_or_else(|| malformed("time"))?,
                     principal: names.kept(at, &mut kept, |name| Principal::new(name)),

@@ -201,7 +201,7 @@ impl OpenSegment {
             }
             while let Some(next) = reasons.next_if(|next| next.row <= row) {
                 if next.row == row && parts.reason.replace(next).is_some() {
-                    return Err(self.malformed("row"));
+                    return Err(self.malformed("line"));
                 }
             }
             let entry = maker.entry(statement, parts, wanted);
@@ -245,8 +245,8 @@ impl EntryMaker<'_> {
         let has_subjects = !parts.disclosed.is_empty() || !parts.sets.is_empty();
         let content = match statement.what {
             // A row that belongs to no disclosure was invented.
-            What::Reason | What::Control(_) if has_subjects => return Err("row"),
-            What::Disclosure(_) | What::Control(_) if parts.reason.is_some() => return Err("row"),
+            What::Reason | What::Control(_) if has_subjects => return Err("line"),
+            What::Disclosure(_) | What::Control(_) if parts.reason.is_some() => return Err("line"),
             What::Disclosure(outcome) => Content::Disclosure(Disclosure {
                 time,
                 session: statement.session.clone().ok_or("session")?,

@@ -210,9 +210,8 @@ fn check_file(
         }
         Err(error) => return Err(error.into()),
     };
-    let listed = objects.list(&path)?.first().map(|meta| meta.size);
     let same = open.sha256().is_ok_and(|hash| hex(&hash) == file.sha256);
-    let altered = !same || listed.is_some_and(|size| size != file.bytes);
+    let altered = !same || objects.size(&path)? != file.bytes;
     Ok(altered.then(|| ArchiveFault::File { path, why: "was altered".to_owned() }))
 }
 
@@ -267,14 +266,14 @@ fn entry_numbers(segment: &OpenSegment) -> Result<RoaringBitmap, ArchiveError> {
     let mut numbers = RoaringBitmap::new();
     let Some(table) = segment.table(Table::Statements) else { return Ok(numbers) };
     let mut row = segment.facts.first_entry;
-    for batch in table.read(&["row", "entry"], None)? {
+    for batch in table.read(&["line", "entry"], None)? {
         let batch = batch?;
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        let rows = Integers::of(&batch, "row").map_err(malformed)?;
+        let rows = Integers::of(&batch, "line").map_err(malformed)?;
         let entries = Integers::of(&batch, "entry").map_err(malformed)?;
         for (found, entry) in rows.values().iter().zip(entries.values()) {
             if found.cast_unsigned() != row {
-                return Err(malformed("row"));
+                return Err(malformed("line"));
             }
             row += 1;
             let number = entry.cast_unsigned().checked_sub(segment.facts.first_entry);

@@ -110,10 +110,10 @@ struct Renumbered {
 
 impl Renumbered {
     fn get(&self, segment: usize, row: u64) -> Result<u64, &'static str> {
-        let first = self.first.get(segment).copied().ok_or("row")?;
-        let at = row.checked_sub(first).and_then(|at| usize::try_from(at).ok()).ok_or("row")?;
+        let first = self.first.get(segment).copied().ok_or("line")?;
+        let at = row.checked_sub(first).and_then(|at| usize::try_from(at).ok()).ok_or("line")?;
         let new = self.rows.get(segment).and_then(|rows| rows.get(at)).copied();
-        new.map(|new| self.first_row + u64::from(new)).ok_or("row")
+        new.map(|new| self.first_row + u64::from(new)).ok_or("line")
     }
 }
 

@@ -172,6 +172,11 @@ impl Objects {
         self.wait(self.store.list(Some(&Path::from(prefix))).try_collect()).map_err(access("list", prefix))
     }
 
+    pub(crate) fn size(&self, path: &str) -> Result<u64, StoreError> {
+        let meta = self.wait(self.store.head(&Path::from(path))).map_err(access("look at", path))?;
+        Ok(meta.size)
+    }
+
     /// Removes a file, also if it is gone already.
     pub(crate) fn delete(&self, path: &str) -> Result<(), StoreError> {
         match self.wait(self.store.delete(&Path::from(path))) {

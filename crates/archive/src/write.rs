@@ -85,9 +85,8 @@ impl<'a, R> TableWriter<'a, R> {
         if !self.waiting.is_empty() {
             self.write()?;
         }
-        let Some(mut writer) = self.writer else { return Ok(None) };
+        let Some(writer) = self.writer else { return Ok(None) };
         let failed = |error| ArchiveError::parquet(&self.path)(error);
-        writer.finish().map_err(failed)?;
         let uploaded = writer.into_inner().map_err(failed)?.finish()?;
         Ok(Some(TableFile {
             table: self.table,

@@ -18,13 +18,13 @@ use crate::words::certainty_of;
 pub(super) fn fields() -> Vec<Field> {
     let mut fields = vec![words("kind", false)];
     fields.extend(subject_fields());
-    fields.extend([words("fields", false), words("certainty", false), integer("row", false)]);
+    fields.extend([words("fields", false), words("certainty", false), integer("line", false)]);
     fields.push(integer("unattributed", true));
     fields
 }
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let mut all = encoded(subjects(all), "row", Encoding::BYTE_STREAM_SPLIT);
+    let mut all = encoded(subjects(all), "line", Encoding::BYTE_STREAM_SPLIT);
     for column in ["subject_int", "subject_uuid", "subject_text"] {
         let column = ColumnPath::from(column);
         all = all.set_column_bloom_filter_enabled(column.clone(), true);
@@ -89,14 +89,14 @@ pub(crate) fn decode_disclosures(
     wanted: impl Fn(u64) -> bool,
 ) -> Result<Vec<Disclosed>, Malformed> {
     let subject = SubjectColumns::of(batch)?;
-    let row = Integers::of(batch, "row")?;
+    let row = Integers::of(batch, "line")?;
     let unattributed = Integers::of(batch, "unattributed")?;
     let kind = Words::of(batch, "kind")?;
     let (fields, certainty) = (Words::of(batch, "fields")?, Words::of(batch, "certainty")?);
     let mut shared = HashMap::new();
     let mut found = Vec::new();
     for (at, number) in row.values().iter().enumerate() {
-        let number = u64::try_from(*number).map_err(|_| "row")?;
+        let number = u64::try_from(*number).map_err(|_| "line")?;
         if !wanted(number) {
             continue;
         }

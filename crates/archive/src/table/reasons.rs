@@ -17,12 +17,12 @@ use crate::row::ReasonRow;
 pub(super) fn fields() -> Vec<Field> {
     let mut fields = vec![words("kind", false)];
     fields.extend(subject_fields());
-    fields.extend([integer("row", false), moment("until", false), words("reason", false)]);
+    fields.extend([integer("line", false), moment("until", false), words("reason", false)]);
     fields
 }
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let all = encoded(subjects(all), "row", Encoding::BYTE_STREAM_SPLIT);
+    let all = encoded(subjects(all), "line", Encoding::BYTE_STREAM_SPLIT);
     encoded(all, "until", Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_page_size_limit(ColumnPath::from("reason"), 16 << 20)
         .set_data_page_row_count_limit(8192)
@@ -55,12 +55,12 @@ pub(crate) fn decode_reasons(
     wanted: impl Fn(u64) -> bool,
 ) -> Result<Vec<ReasonRow>, Malformed> {
     let subject = SubjectColumns::of(batch)?;
-    let row = Integers::of(batch, "row")?;
+    let row = Integers::of(batch, "line")?;
     let until = Integers::moments(batch, "until")?;
     let (kind, reason) = (Words::of(batch, "kind")?, Words::of(batch, "reason")?);
     let mut found = Vec::new();
     for at in 0..batch.num_rows() {
-        let number = row.unsigned(at, "row")?;
+        let number = row.unsigned(at, "line")?;
         if !wanted(number) {
             continue;
         }

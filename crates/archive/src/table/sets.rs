@@ -24,7 +24,7 @@ pub(super) fn word_of_class(class: u8) -> &'static str {
 
 pub(super) fn fields() -> Vec<Field> {
     vec![
-        integer("row", false),
+        integer("line", false),
         integer("place", true),
         words("kind", false),
         words("fields", false),
@@ -39,7 +39,7 @@ pub(super) fn fields() -> Vec<Field> {
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     let coded = ColumnPath::from("coded");
-    encoded(rising(all, "row"), "coded", Encoding::PLAIN)
+    encoded(rising(all, "line"), "coded", Encoding::PLAIN)
         .set_column_compression(coded, Compression::UNCOMPRESSED)
         .set_max_row_group_row_count(Some(1024))
         .set_data_page_row_count_limit(16)
@@ -85,14 +85,14 @@ pub(crate) fn decode_sets(
     combinations: &mut Combinations,
     wanted: impl Fn(u64) -> bool,
 ) -> Result<Vec<BulkSet>, Malformed> {
-    let (row, place) = (Integers::of(batch, "row")?, Integers::of(batch, "place")?);
+    let (row, place) = (Integers::of(batch, "line")?, Integers::of(batch, "place")?);
     let (kind, fields) = (Words::of(batch, "kind")?, Words::of(batch, "fields")?);
     let (certainty, class) = (Words::of(batch, "certainty")?, Words::of(batch, "type")?);
     let (subjects, coded) = (Integers::of(batch, "subjects")?, Blobs::of(batch, "coded")?);
     let (first, last) = (Integers::of(batch, "first_int")?, Integers::of(batch, "last_int")?);
     let mut found = Vec::new();
     for at in 0..batch.num_rows() {
-        let number = row.unsigned(at, "row")?;
+        let number = row.unsigned(at, "line")?;
         if !wanted(number) {
             continue;
         }

@@ -16,7 +16,7 @@ use crate::row::{Statement, What};
 
 pub(super) fn fields() -> Vec<Field> {
     vec![
-        integer("row", false),
+        integer("line", false),
         integer("entry", false),
         moment("time", false),
         words("what", false),
@@ -38,7 +38,7 @@ pub(super) fn fields() -> Vec<Field> {
 }
 
 pub(super) fn lay_out(mut all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    for column in ["row", "entry", "session", "statement"] {
+    for column in ["line", "entry", "session", "statement"] {
         all = rising(all, column);
     }
     all = encoded(all, "time", Encoding::DELTA_BINARY_PACKED);
@@ -122,7 +122,7 @@ const KEPT_MAX: usize = 100_000;
 impl StatementReader {
     /// Returns the rows of a batch with their numbers.
     pub(crate) fn decode(&mut self, batch: &RecordBatch) -> Result<Vec<(u64, Statement)>, Malformed> {
-        let row = Integers::of(batch, "row")?;
+        let row = Integers::of(batch, "line")?;
         let entry = Integers::of(batch, "entry")?;
         let time = Integers::moments(batch, "time")?;
         let (what, outcome) = (Words::of(batch, "what")?, Words::of(batch, "outcome")?);
@@ -186,7 +186,7 @@ impl StatementReader {
                 why: why.get(at).map(Arc::from),
                 schema: schema.get(at).and_then(|at| u32::try_from(at).ok()).ok_or("schema")?,
             };
-            statements.push((row.unsigned(at, "row")?, statement));
+            statements.push((row.unsigned(at, "line")?, statement));
         }
         Ok(statements)
     }
