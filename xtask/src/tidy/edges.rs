@@ -7,6 +7,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sim", &[]),
     ("bench", &["sim"]),
     ("tracebench", &["sim", "model", "trace"]),
+    ("ledgerbench", &["sim", "model", "ledger", "archive"]),
     ("attribution", &["model", "wire"]),
     ("ledger", &["model"]),
     ("archive", &["model", "ledger"]),
