@@ -25,7 +25,8 @@ pub(super) fn fields() -> Vec<Field> {
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     let mut all = encoded(subjects(all), "line", Encoding::BYTE_STREAM_SPLIT);
-    for column in ["subject_int", "subject_uuid", "subject_text"] {
+    // Integers are dense: the page index alone tells where one would be.
+    for column in ["subject_uuid", "subject_text"] {
         let column = ColumnPath::from(column);
         all = all.set_column_bloom_filter_enabled(column.clone(), true);
         all = all.set_column_bloom_filter_fpp(column.clone(), 0.05);

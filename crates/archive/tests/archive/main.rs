@@ -8,4 +8,6 @@ mod made;
 mod old_archive;
 mod reading;
 mod roundtrip;
+#[cfg(feature = "query")]
+mod sql;
 mod tamper;
