@@ -27,6 +27,8 @@ const CHUNK_STATEMENTS: u64 = 1 << 20;
 pub struct Checked<'a> {
     /// The archive.
     pub objects: &'a Objects,
+    /// Its state, read before the tree was verified: else it may hold entries that the checkpoint does not.
+    pub state: &'a State,
     /// The tree's tiles.
     pub tree: &'a (dyn Store + Sync),
     /// The secrets that commitments are salted with.
@@ -39,6 +41,40 @@ pub struct Checked<'a> {
     pub keys: &'a [NoteVerifier],
     /// Threads to use.
     pub threads: usize,
+}
+
+/// A state of an archive to check.
+#[derive(Clone, Debug)]
+pub struct State {
+    newest: u64,
+    manifest: Option<(Manifest, Vec<u8>)>,
+}
+
+impl State {
+    /// Reads the newest state.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn load(objects: &Objects) -> Result<State, ArchiveError> {
+        let newest = newest_number(objects)?;
+        Ok(State { newest, manifest: Manifest::load_signed(objects)? })
+    }
+
+    /// Returns the manifest; inside, why it is not to be trusted.
+    fn trusted(&self, keys: &[NoteVerifier]) -> Result<Option<&Manifest>, ArchiveFault> {
+        let fault = |number, why| Err(ArchiveFault::Manifest { path: path_of(number), why });
+        match &self.manifest {
+            None if self.newest == 0 => Ok(None),
+            Some((manifest, bytes)) if manifest.number >= self.newest => {
+                let signed = Manifest::note(bytes).is_some_and(|note| note.verify(keys).is_ok());
+                if !keys.is_empty() && !signed {
+                    return fault(manifest.number, "is not signed with the ledger's key");
+                }
+                Ok(Some(manifest))
+            }
+            _ => fault(self.newest, "is damaged"),
+        }
+    }
 }
 
 /// What is wrong with an archive. Entries are named by their position in the log.
@@ -102,7 +138,7 @@ pub struct ArchiveReport {
 /// The check could not be made. What was found wrong is in the report.
 pub fn check(checked: &Checked<'_>) -> Result<ArchiveReport, ArchiveError> {
     let mut report = ArchiveReport::default();
-    let manifest = match trusted_manifest(checked)? {
+    let manifest = match checked.state.trusted(checked.keys) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Ok(report),
         Err(fault) => return Ok(ArchiveReport { fault: Some(fault), ..report }),
@@ -111,7 +147,7 @@ pub fn check(checked: &Checked<'_>) -> Result<ArchiveReport, ArchiveError> {
     report.files = files().count() as u64;
     report.bytes = files().map(|file| file.bytes).sum();
     report.entries = manifest.segments.iter().map(|segment| segment.entries).sum();
-    report.fault = missing(&manifest, checked);
+    report.fault = missing(manifest, checked);
     if report.fault.is_some() {
         return Ok(report);
     }
@@ -144,26 +180,6 @@ pub fn check(checked: &Checked<'_>) -> Result<ArchiveReport, ArchiveError> {
         None => {}
     }
     Ok(report)
-}
-
-/// Returns the newest manifest; inside, why it is not to be trusted.
-fn trusted_manifest(checked: &Checked<'_>) -> Result<Result<Option<Manifest>, ArchiveFault>, ArchiveError> {
-    let newest = newest_number(checked.objects)?;
-    let fault = |number, why| Ok(Err(ArchiveFault::Manifest { path: path_of(number), why }));
-    match Manifest::load_signed(checked.objects)? {
-        None if newest == 0 => {
-            // Files without a manifest: it was removed, unless the first sealing is under way.
-            Ok(Ok(None))
-        }
-        Some((manifest, bytes)) if manifest.number == newest => {
-            let signed = Manifest::note(&bytes).is_some_and(|note| note.verify(checked.keys).is_ok());
-            if !checked.keys.is_empty() && !signed {
-                return fault(newest, "is not signed with the ledger's key");
-            }
-            Ok(Ok(Some(manifest)))
-        }
-        _ => fault(newest, "is damaged"),
-    }
 }
 
 fn missing(manifest: &Manifest, checked: &Checked<'_>) -> Option<ArchiveFault> {

@@ -27,7 +27,7 @@ mod write;
 
 pub use archive::{Archive, Exposure, Query, Sighting};
 pub use archivist::{Archivist, Sealed};
-pub use check::{ArchiveFault, ArchiveReport, Checked, check};
+pub use check::{ArchiveFault, ArchiveReport, Checked, State, check};
 pub use error::ArchiveError;
 pub use ledger_reader::{CohortCount, LedgerReader};
 pub use manifest::{Manifest, Names, Retired, Segment, Signer, Source, TableFile};

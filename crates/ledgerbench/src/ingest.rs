@@ -67,7 +67,8 @@ pub(crate) fn ingest(options: &Options, dir: &Path) -> anyhow::Result<Ingested> 
     let sign: Signer = Arc::new(move |text: &str| keys.sign_statement(text).unwrap_or_default());
     let archivist = Archivist::new(objects, Some(sign), Duration::ZERO);
     let began = Instant::now();
-    let mut entries = PlacedEntries::open(Directory::new(&paths.spool), DirectoryStore::new(&paths.salts), 0)?;
+    let mut entries =
+        PlacedEntries::open(Directory::new(&paths.spool), DirectoryStore::new(&paths.salts), 0)?;
     archivist.seal(std::iter::from_fn(|| entries.next_entry().transpose()))?;
     let archive_seconds = began.elapsed().as_secs_f64();
     eprintln!("Parquet written in {archive_seconds:.0} s");

@@ -17,7 +17,7 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use rastro_archive::{Archive, Checked, Objects, Table, check};
+use rastro_archive::{Archive, Checked, Objects, State, Table, check};
 use rastro_ledger::checkpoint::Checkpoint;
 use rastro_ledger::note::{Note, NoteVerifier};
 use rastro_ledger::seal::SealPaths;
@@ -64,7 +64,12 @@ fn measure(options: &Options, dir: &Path) -> anyhow::Result<Measured> {
     let fits = options.disclosures <= options.postgres_max;
     let postgres = fits.then(|| rivals::postgres(options, &subjects, principal)).transpose()?;
     if let Some(postgres) = &postgres {
-        ensure!(postgres.found == who_saw.found, "PostgreSQL found {}, not {}", postgres.found, who_saw.found);
+        ensure!(
+            postgres.found == who_saw.found,
+            "PostgreSQL found {}, not {}",
+            postgres.found,
+            who_saw.found
+        );
     }
     let dropped = ask::drop_page_cache();
     let tables = tables.into();
@@ -99,6 +104,7 @@ fn time_check(dir: &Path, objects: &Objects) -> anyhow::Result<(f64, u64)> {
     let began = Instant::now();
     let report = check(&Checked {
         objects,
+        state: &State::load(objects)?,
         tree: &tree,
         salts: &salts,
         size: Checkpoint::decode(&note.text)?.size,

@@ -51,7 +51,11 @@ pub(crate) fn markdown(options: &Options, measured: &Measured) -> Result<String,
     let totals = ingested.totals;
     let all = totals.agent_disclosures + totals.random_subjects + totals.run_subjects;
     writeln!(page, "# The ledger, measured\n")?;
-    writeln!(page, "Written by `./bench ledger --disclosures {}` (seed {}).\n", options.disclosures, options.seed)?;
+    writeln!(
+        page,
+        "Written by `./bench ledger --disclosures {}` (seed {}).\n",
+        options.disclosures, options.seed
+    )?;
     writeln!(
         page,
         "{} days of a support desk: {} principals, {} subjects, {} disclosures in {} entries: {} of agents and team\nleads ({:.1} an entry on average), {} in {} nightly reads of a random {}, {} in monthly reads in key order.\n",
@@ -70,13 +74,24 @@ pub(crate) fn markdown(options: &Options, measured: &Measured) -> Result<String,
     writeln!(page, "## Writing\n")?;
     writeln!(page, "| what | measured |\n|---|---|")?;
     let rate = |seconds: f64| grouped((totals.entries as f64 / seconds.max(1e-9)) as u64);
-    writeln!(page, "| ingest, durable, a signed checkpoint every second | {} entries/s |", rate(ingested.seconds))?;
-    writeln!(page, "| of that the generator alone | {:.0} s of {:.0} s |", ingested.generator_seconds, ingested.seconds)?;
+    writeln!(
+        page,
+        "| ingest, durable, a signed checkpoint every second | {} entries/s |",
+        rate(ingested.seconds)
+    )?;
+    writeln!(
+        page,
+        "| of that the generator alone | {:.0} s of {:.0} s |",
+        ingested.generator_seconds, ingested.seconds
+    )?;
     writeln!(page, "| sealing into Parquet, by days | {} entries/s |", rate(ingested.archive_seconds))?;
     writeln!(page, "| compaction to months | {} entries/s |", rate(ingested.compaction_seconds))?;
     let (seconds, entries) = measured.check;
     let checked = grouped((entries as f64 / seconds.max(1e-9)) as u64);
-    writeln!(page, "| check of the archive against the log, leaf by leaf, 2 threads | {checked} entries/s |\n")?;
+    writeln!(
+        page,
+        "| check of the archive against the log, leaf by leaf, 2 threads | {checked} entries/s |\n"
+    )?;
     writeln!(page, "## At rest\n")?;
     writeln!(page, "| table | rows | bytes | bytes an agent's disclosure |\n|---|---|---|---|")?;
     let mut of_agents = 0;
@@ -111,9 +126,13 @@ pub(crate) fn markdown(options: &Options, measured: &Measured) -> Result<String,
         megabytes(ingested.tree_bytes),
     )?;
     writeln!(page, "## Questions\n")?;
-    let cold = if measured.dropped { "page cache dropped before" } else { "the page cache could not be dropped" };
+    let cold =
+        if measured.dropped { "page cache dropped before" } else { "the page cache could not be dropped" };
     writeln!(page, "Cold: a new process, {cold}. Warm: the median of those that followed.\n")?;
-    writeln!(page, "| | who saw these 50 subjects: cold, warm | everything a principal saw: cold, warm | size |\n|---|---|---|---|")?;
+    writeln!(
+        page,
+        "| | who saw these 50 subjects: cold, warm | everything a principal saw: cold, warm | size |\n|---|---|---|---|"
+    )?;
     let pair = |(cold, warm): (f64, f64)| format!("{cold:.0} ms, {warm:.1} ms");
     let mine = |answer: &Answer| pair((answer.cold_ms, answer.warm_ms));
     let (who_saw, subjects_of) = (&measured.who_saw, &measured.subjects_of);

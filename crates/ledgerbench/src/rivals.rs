@@ -63,9 +63,12 @@ pub(crate) fn postgres(options: &Options, subjects: &[String], principal: u32) -
     })?;
     drop(into);
     ensure!(copy.wait()?.success(), "PostgreSQL did not take the data");
-    sql("CREATE INDEX ON shown (subject); CREATE INDEX ON shown (principal); VACUUM ANALYZE shown; CHECKPOINT")?;
+    sql(
+        "CREATE INDEX ON shown (subject); CREATE INDEX ON shown (principal); VACUUM ANALYZE shown; CHECKPOINT",
+    )?;
     let bytes = sql("SELECT pg_total_relation_size('shown')")?.trim().parse()?;
-    let who_saw = format!("SELECT principal, time, fields FROM shown WHERE subject IN ({})", subjects.join(","));
+    let who_saw =
+        format!("SELECT principal, time, fields FROM shown WHERE subject IN ({})", subjects.join(","));
     let subjects_of =
         format!("SELECT subject, bit_or(fields) FROM shown WHERE principal = {principal} GROUP BY subject");
     let count = |query: &str| format!("SELECT count(*) FROM ({query}) AS answer");
@@ -112,7 +115,12 @@ print(json.dumps([ask(who_saw), ask(subjects_of)]))
 "#;
 
 /// Asks DuckDB, which reads the rows of the archive and not its sets.
-pub(crate) fn duckdb(python: &Path, dir: &Path, subjects: &[String], principal: u32) -> anyhow::Result<Rival> {
+pub(crate) fn duckdb(
+    python: &Path,
+    dir: &Path,
+    subjects: &[String],
+    principal: u32,
+) -> anyhow::Result<Rival> {
     drop_page_cache();
     let output = Command::new(python)
         .args(["-c", DUCKDB])
@@ -121,7 +129,8 @@ pub(crate) fn duckdb(python: &Path, dir: &Path, subjects: &[String], principal: 
         .args(subjects)
         .output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let [(cold, warm, found), (cold_of, warm_of, _)]: [(f64, f64, u64); 2] = serde_json::from_slice(&output.stdout)?;
+    let [(cold, warm, found), (cold_of, warm_of, _)]: [(f64, f64, u64); 2] =
+        serde_json::from_slice(&output.stdout)?;
     Ok(Rival { bytes: 0, who_saw_ms: (cold, warm), subjects_of_ms: (cold_of, warm_of), found })
 }
 
@@ -136,7 +145,10 @@ pub(crate) fn audit_log(options: &Options, dir: &Path, subjects: &[String]) -> a
         line.clear();
         let text = TEXTS.get(made.text).copied().unwrap_or_default();
         let (time, who) = (rastro_model::Timestamp(made.time), principal_name(made.principal));
-        write!(line, "{time} [4711] {who}@support LOG:  AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.customers,\"{text}\",")?;
+        write!(
+            line,
+            "{time} [4711] {who}@support LOG:  AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.customers,\"{text}\","
+        )?;
         for key in made.subjects {
             write!(line, "{key};")?;
         }

@@ -90,16 +90,20 @@ pub(crate) fn play(
             random_set(&mut rng, options.subjects, NIGHTLY.min(options.subjects / 2), &mut keys);
             totals.random_sets += 1;
             totals.random_subjects += keys.len() as u64;
-            let (time, principal) = (midnight + DAY / 12 + i64::try_from(at)? * 60_000_000, options.principals - 1);
+            let (time, principal) =
+                (midnight + DAY / 12 + i64::try_from(at)? * 60_000_000, options.principals - 1);
             give(Made { time, principal, text: 4, fields: 2, subjects: &keys }, &mut totals)?;
         }
         for at in 0..per_day(share(3), u64::from(MONTHLY), day) {
             keys.clear();
             let first = monthly_at;
             monthly_at = (monthly_at + MONTHLY) % options.subjects.max(MONTHLY);
-            keys.extend((first..first + MONTHLY).map(i64::from).filter(|key| *key < i64::from(options.subjects)));
+            keys.extend(
+                (first..first + MONTHLY).map(i64::from).filter(|key| *key < i64::from(options.subjects)),
+            );
             totals.run_subjects += keys.len() as u64;
-            let (time, principal) = (midnight + DAY / 8 + i64::try_from(at)? * 1_000_000, options.principals - 2);
+            let (time, principal) =
+                (midnight + DAY / 8 + i64::try_from(at)? * 1_000_000, options.principals - 2);
             give(Made { time, principal, text: 5, fields: 7, subjects: &keys }, &mut totals)?;
         }
         // By day: tickets step by step, many agents at once, and now and then a page of a team lead.

@@ -77,25 +77,33 @@ impl Sealing {
         Ok(Sealing { paths, archivist, objects })
     }
 
-    /// Seals what the last checkpoint covers; returns what was done, and whether the spool holds more.
-    fn seal_signed(&self) -> anyhow::Result<(Sealed, bool)> {
+    /// Returns the size of the last checkpoint.
+    fn signed(&self) -> anyhow::Result<u64> {
         let tree = DirectoryStore::new(&self.paths.tree);
         let Some(bytes) = tree.read(CHECKPOINT).context("cannot read the ledger's checkpoint")? else {
-            return Ok((Sealed::default(), true));
+            return Ok(0);
         };
         let note = Note::decode(&bytes).context("cannot read the ledger's checkpoint")?;
-        let size = Checkpoint::decode(&note.text).context("cannot read the ledger's checkpoint")?.size;
+        Ok(Checkpoint::decode(&note.text).context("cannot read the ledger's checkpoint")?.size)
+    }
+
+    /// Seals what the last checkpoint covers; returns what was done, and how many entries the spool holds.
+    fn seal_signed(&self) -> anyhow::Result<(Sealed, u64)> {
+        let size = self.signed()?;
         let salts = DirectoryStore::new(&self.paths.salts);
         let from = self.archivist.manifest().context("cannot read the archive")?.next_file();
         let mut entries = PlacedEntries::open(Directory::new(&self.paths.spool), salts, from)?;
-        let mut more = false;
+        let mut held = 0;
         let signed = std::iter::from_fn(|| {
             let entry = entries.next_entry().transpose()?;
-            more = entry.as_ref().is_ok_and(|entry| entry.position >= size);
-            (!more).then_some(entry)
+            held = entry.as_ref().map_or(held, |entry| entry.position + 1);
+            (held <= size).then_some(entry)
         });
         let sealed = self.archivist.seal(signed).context("cannot seal the ledger into its archive")?;
-        Ok((sealed, more))
+        while let Some(entry) = entries.next_entry()? {
+            held = entry.position + 1;
+        }
+        Ok((sealed, held))
     }
 
     /// Seals what the spool holds, once it is under a checkpoint.
@@ -104,16 +112,16 @@ impl Sealing {
     /// Ledger or store cannot be used.
     pub(crate) fn seal(&self) -> anyhow::Result<Sealed> {
         let began = Instant::now();
-        let mut all = Sealed::default();
-        loop {
-            let (sealed, more) = self.seal_signed()?;
+        let (mut all, held) = self.seal_signed()?;
+        if self.signed()? < held {
+            while self.signed()? < held && began.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let (sealed, _) = self.seal_signed()?;
             all.entries += sealed.entries;
             all.paths.extend(sealed.paths);
-            if !more || began.elapsed() > PATIENCE {
-                return Ok(all);
-            }
-            std::thread::sleep(Duration::from_millis(100));
         }
+        Ok(all)
     }
 
     /// Merges what is due and removes what was replaced; returns how many merges there were.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rastro_archive::{ArchiveReport, Archivist, Checked, Objects, Signer, check};
+use rastro_archive::{ArchiveReport, Archivist, Checked, Objects, Signer, State, check};
 use rastro_ledger::note::NoteVerifier;
 use rastro_ledger::seal::{KeyFiles, SealPaths};
 use rastro_ledger::store::DirectoryStore;
@@ -141,6 +141,7 @@ impl Ledger {
         assert_eq!(report.fault, None);
         check(&Checked {
             objects: &self.objects,
+            state: &State::load(&self.objects).unwrap(),
             tree: &tree,
             salts: &salts,
             size: report.checkpoint.unwrap().size,

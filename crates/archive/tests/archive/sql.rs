@@ -43,7 +43,8 @@ fn sql_answers_as_a_scan_of_the_spool_does() {
         }
     }
     let wanted: Vec<Vec<String>> = shown.into_iter().map(|(who, n)| vec![who, n.to_string()]).collect();
-    let by_principal = "SELECT principal, count(subject) FROM disclosures GROUP BY principal ORDER BY principal";
+    let by_principal =
+        "SELECT principal, count(subject) FROM disclosures GROUP BY principal ORDER BY principal";
     assert_eq!(asked(&ledger, by_principal), wanted);
     assert_eq!(asked(&ledger, "SELECT count(*) FROM statements"), [["700"]]);
     let narrowed = "SELECT count(*) FROM disclosures WHERE subject IN ('17') AND principal = 'ana'";

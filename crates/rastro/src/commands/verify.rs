@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use rastro_archive::{ArchiveReport, Checked, check};
+use rastro_archive::{ArchiveError, ArchiveReport, Checked, Objects, State, check};
 use rastro_ledger::Directory;
 use rastro_ledger::note::NoteVerifier;
 use rastro_ledger::seal::SealPaths;
@@ -85,10 +85,15 @@ pub(super) fn run(arguments: &VerifyArguments) -> CommandResult {
         known: &known,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
+    // Before the tree: what comes into the archive meanwhile is under a later checkpoint.
+    let objects = crate::store::existing(&store, &data_dir)?;
+    let state = objects.as_ref().map(State::load).transpose().context("cannot read the archive")?;
     let report = verify_with_bar(&evidence, &paths.spool).context("cannot verify the ledger")?;
-    let archive = match &report.fault {
-        None => verify_archive(&evidence, &report, &store, &data_dir).context("cannot verify the archive")?,
-        Some(_) => None,
+    let archive = match (&report.fault, objects.as_ref().zip(state.as_ref())) {
+        (None, Some((objects, state))) => {
+            Some(verify_archive(&evidence, &report, objects, state).context("cannot verify the archive")?)
+        }
+        _ => None,
     };
     let archive_fault = archive.as_ref().and_then(|archive| archive.fault.as_ref());
     let fault = report.fault.as_ref().map(ToString::to_string);
@@ -104,24 +109,23 @@ pub(super) fn run(arguments: &VerifyArguments) -> CommandResult {
     }
 }
 
-/// Compares the archive, if there is one, with the tree that was just verified.
+/// Compares the archive with the tree that was just verified.
 fn verify_archive(
     evidence: &Evidence<'_>,
     report: &Report,
-    store: &str,
-    data_dir: &Path,
-) -> anyhow::Result<Option<ArchiveReport>> {
-    let Some(objects) = crate::store::existing(store, data_dir)? else { return Ok(None) };
-    let checked = Checked {
-        objects: &objects,
+    objects: &Objects,
+    state: &State,
+) -> Result<ArchiveReport, ArchiveError> {
+    check(&Checked {
+        objects,
+        state,
         tree: evidence.tree,
         salts: evidence.salts,
         size: report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size),
         removed: report.removed,
         keys: &report.keys,
         threads: evidence.threads,
-    };
-    Ok(Some(check(&checked)?))
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
