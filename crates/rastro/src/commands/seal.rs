@@ -50,9 +50,6 @@ pub(super) fn run(arguments: &SealArguments) -> CommandResult {
             let why = "budgets and reasons still need what is younger than";
             return Err(anyhow::anyhow!("`--forget-before {before}` is too late: {why} {limit}").into());
         }
-        let sealing = Sealing::open(&config.ledger.store, &config.data_dir)?;
-        sealing.seal()?;
-        return forget(&paths, before, &sealing);
     }
     match paths.open() {
         Ok(mut sealer) => {
@@ -69,6 +66,9 @@ pub(super) fn run(arguments: &SealArguments) -> CommandResult {
     }
     let sealing = Sealing::open(&config.ledger.store, &config.data_dir)?;
     sealing.seal()?;
+    if let Some(before) = arguments.forget_before {
+        return forget(&paths, before, &sealing);
+    }
     if arguments.compact {
         sealing.compact()?;
     }
