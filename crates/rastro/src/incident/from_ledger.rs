@@ -2,9 +2,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use rastro_archive::{LedgerReader, Query};
 use rastro_intake::FieldNames;
-use rastro_ledger::{Content, Disclosure as Entry, Schema, SpoolReader, SubjectSet, Subjects, spool_bytes};
+use rastro_ledger::{Content, Disclosure as Entry, Schema, SubjectSet, Subjects};
 use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use rastro_trace::{Disclosure, Explanation, HistoryBuilder, PrincipalId, SubjectId};
 
@@ -36,13 +37,11 @@ pub(crate) fn read_ledger(
     victims: &[String],
     cohorts: &[(String, Vec<String>)],
 ) -> anyhow::Result<Record> {
-    let spool = &data_dir.join("spool");
-    ensure!(spool.is_dir(), "there is no ledger at `{}`", spool.display());
+    let ledger = crate::store::reader(data_dir, config)?;
     let kind = match config {
         Some(config) => config.subject.first().map(|subject| subject.name.clone()).unwrap_or_default(),
-        None => first_kind(spool)?,
+        None => first_kind(&ledger)?,
     };
-    let mut gaps = HashMap::new();
     let mut reading = Reading {
         kind: &kind,
         victims: victims.iter().map(|victim| subject_key(victim)).collect(),
@@ -54,12 +53,9 @@ pub(crate) fn read_ledger(
         unattributed: HashMap::new(),
         noted_dropped: 0,
     };
-    let total = spool_bytes(spool).unwrap_or_default();
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    while let Some(entry) = reader.next_entry().with_context(|| cannot_read(spool))? {
-        if let Content::Account(told) = &entry.content {
-            gaps.insert(told.session.id, told.account.gap());
-        }
+    let asked = Query { only_reasons: true, ..Query::default() };
+    for entry in ledger.entries(&asked).context(CANNOT_READ)? {
+        let entry = entry.context(CANNOT_READ)?;
         if let Content::Reason(reason) = entry.content
             && entry.schema.kinds.get(usize::from(reason.kind.0)).is_some_and(|name| *name == kind)
         {
@@ -67,26 +63,29 @@ pub(crate) fn read_ledger(
             reading.spans.entry(pair).or_default().push((reason.asked_at, reason.until));
         }
     }
-    if reader.is_imported() {
+    if ledger.origins().context(CANNOT_READ)?.any() {
         reading.record.caveats.push(imported_caveat());
+    }
+    let configured = config.is_some_and(|config| config.reason.is_some());
+    let reasons = configured || !reading.spans.is_empty();
+    let mut gaps = HashMap::new();
+    let mut progress = Progress::new("entries of the ledger read", 0);
+    let all = Query::default();
+    for entry in ledger.entries(&all).context(CANNOT_READ)? {
+        let entry = entry.context(CANNOT_READ)?;
+        progress.at(entry.no.0);
+        if let Content::Account(told) = &entry.content {
+            gaps.insert(told.session.id, told.account.gap());
+        }
+        if let Content::Disclosure(disclosure) = entry.content {
+            reading.take(&entry.schema, &disclosure, reasons)?;
+        }
     }
     let missing: u64 = gaps.values().sum();
     if missing > 0 {
         reading.record.caveats.push(format!(
             "{missing} rows that the server gave are not accounted for (`rastro reconcile` says in which sessions)"
         ));
-    }
-    let configured = config.is_some_and(|config| config.reason.is_some());
-    let reasons = configured || !reading.spans.is_empty();
-    let mut progress = Progress::new("of the ledger read", total);
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    let mut done = 0;
-    while let Some(entry) = reader.next_entry().with_context(|| cannot_read(spool))? {
-        done += 24;
-        progress.at(done.min(total));
-        if let Content::Disclosure(disclosure) = entry.content {
-            reading.take(&entry.schema, &disclosure, reasons)?;
-        }
     }
     for (key, labels) in cohorts {
         let subject = reading.builder.subject(&subject_key(key))?;
@@ -96,15 +95,13 @@ pub(crate) fn read_ledger(
 }
 
 /// Returns the first kind of subject that the ledger's own first entry knows.
-fn first_kind(spool: &Path) -> anyhow::Result<String> {
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    let first = reader.next_entry().with_context(|| cannot_read(spool))?;
+fn first_kind(ledger: &LedgerReader) -> anyhow::Result<String> {
+    let all = Query::default();
+    let first = ledger.entries(&all).context(CANNOT_READ)?.next().transpose().context(CANNOT_READ)?;
     Ok(first.and_then(|entry| entry.schema.kinds.first().cloned()).unwrap_or_default())
 }
 
-fn cannot_read(spool: &Path) -> String {
-    format!("cannot read the ledger at `{}`", spool.display())
-}
+const CANNOT_READ: &str = "cannot read the ledger";
 
 struct Reading<'a> {
     kind: &'a str,
