@@ -59,9 +59,9 @@ fn fixture_is_written() {
         return;
     }
     let ledger = Ledger::below(&fixture());
-    ledger.write(200, 5);
+    ledger.write(200, 40);
     ledger.seal();
-    ledger.archivist().compact(START + 3 * DAY).unwrap();
+    ledger.archivist().compact(START + 25 * DAY).unwrap();
     ledger.archivist().sweep(i64::MAX / 2).unwrap();
     ledger.write(10, 1);
     let mut sealer = ledger.paths().open().unwrap();
