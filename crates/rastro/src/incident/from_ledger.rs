@@ -23,8 +23,8 @@ pub(crate) fn imported_caveat() -> String {
         .to_owned()
 }
 
-/// Reads a ledger as the history of one kind of subject: the configuration's first, or the ledger's own first; disclosures of `victims`
-/// (keys as text) are kept in full. `cohorts` are keys and labels.
+/// Reads a ledger as the history of one kind of subject: the configuration's first, or the ledger's own first;
+/// disclosures of `victims` (keys as text) are kept in full. `cohorts` are keys and labels.
 ///
 /// What is only `possible` is not weighed: it is a bound, and would accuse people of what they may not have
 /// seen. Caveats count it, and what is unattributed.
