@@ -149,15 +149,16 @@ impl Gateway {
         page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
+    /// Returns another command of `rastro` with this gateway's configuration.
+    pub fn command(&self, command: &str, arguments: &[&str]) -> Command {
+        let mut process = Command::new(program());
+        process.arg(command).arg("-c").arg(self.configuration()).args(arguments);
+        process
+    }
+
     /// Runs another command of `rastro` with this gateway's configuration.
     pub fn run(&self, command: &str, arguments: &[&str]) -> Output {
-        Command::new(program())
-            .arg(command)
-            .arg("-c")
-            .arg(self.configuration())
-            .args(arguments)
-            .output()
-            .unwrap()
+        self.command(command, arguments).output().unwrap()
     }
 
     /// Returns the lines of `rastro disclosures` with `filters`, parsed.
