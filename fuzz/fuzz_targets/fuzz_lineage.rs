@@ -23,8 +23,9 @@ fuzz_target!(|sql: &str| {
     facts.push_column(20000, 2, "mail", 25);
     let (catalogue, _) = Catalogue::build_present(&[spec], facts, None);
     let mut schema = Schema::build(&catalogue);
-    schema.push_column(20000, &table.schema, &table.name, 1, "id");
-    schema.push_column(20000, &table.schema, &table.name, 2, "mail");
+    let named = (&*table.schema, &*table.name);
+    schema.push_column(20000, named, 1, ("id", true), (20, false));
+    schema.push_column(20000, named, 2, ("mail", false), (25, false));
     let lineage = analyse(sql, &schema.finish(), &|name| Some(format!("PREPARE {name} AS TABLE people")));
     assert!(lineage.query.is_none_or(|query| query.sql.starts_with("SELECT ")));
 });

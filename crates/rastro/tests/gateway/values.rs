@@ -133,9 +133,10 @@ fn changed_address_is_attributed_and_the_old_one_still_resolves() {
 
 #[test]
 fn unattributed_row_is_refused_where_the_policy_says_so() {
-    // Which relation it reads is in none of its words.
+    // What it runs is in none of its words.
     let peek = "CREATE OR REPLACE FUNCTION peek_name(t text) RETURNS text LANGUAGE plpgsql AS \
-                $$ DECLARE n text; BEGIN EXECUTE 'SELECT name FROM ' || t || ' WHERE id = 7' INTO n; RETURN n; END $$";
+                $$ DECLARE n text; q text := 'SELECT name FROM '; BEGIN q := q || t; q := q || ' WHERE id = 7'; \
+                EXECUTE q INTO n; RETURN n; END $$";
     cluster().run_sql(DATABASE, peek).unwrap();
     let options = GatewayOptions::default();
     let tables = format!("{}\n[gateway]\nsession_limit = 50\n", options.tables);
