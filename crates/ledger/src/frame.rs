@@ -8,7 +8,7 @@ pub(crate) const VERSION: u16 = 2;
 /// Bit of the header's flags: what the file holds was imported, not recorded by a gateway.
 const IMPORTED: u16 = 1;
 /// Bytes of a file header.
-pub(crate) const HEADER_LEN: usize = 64;
+pub const HEADER_LEN: usize = 64;
 /// Bytes before the body of a frame.
 pub(crate) const FRAME_HEAD_LEN: usize = 9;
 /// Greatest body of a frame: its length has 24 bits.

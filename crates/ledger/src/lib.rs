@@ -55,6 +55,7 @@ mod leaf;
 pub mod merkle;
 mod names;
 pub mod note;
+mod placed;
 mod reader;
 mod recover;
 mod replay;
@@ -82,13 +83,15 @@ pub use entry::{
     Account, AccountEntry, ControlEntry, ControlKind, DisclosureEntry, EntryNo, ErasureEntry, Outcome,
     ReasonEntry,
 };
-pub use frame::{FileFacts, HeaderError};
+pub use frame::{FileFacts, HEADER_LEN, HeaderError};
 pub use leaf::LEAF_DATA_LEN;
+
 pub use names::{PrincipalRef, SessionFacts, SessionRef, TEXT_MAX, TextRef};
-pub use reader::{Position, ReadError, SpoolReader, spool_bytes};
+pub use placed::{LeafWalk, PlacedEntries, PlacedEntry};
+pub use reader::{Origins, Position, ReadError, SpoolReader, spool_bytes};
 pub use recover::OpenError;
 pub use replay::replay;
 pub use salts::SaltError;
 pub use sealed::{SealedEntries, SealedEntry, prove_entry};
-pub use set::{SUBJECTS_MAX, Subjects};
+pub use set::{SUBJECTS_MAX, Subjects, decode_set, decode_subjects, encode_set, encode_subjects};
 pub use spool::{AppendError, Durability, DurableWatch, Health, Spool, SpoolConfig, StoreError};

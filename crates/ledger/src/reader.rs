@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::bytes::FormatError;
 use crate::decode::{Decoder, Entry};
 use crate::disk::{Directory, Files, file_name};
+use crate::entry::EntryNo;
 use crate::frame::{FRAME_HEAD_LEN, FileFacts, HEADER_LEN, HeaderError, body_len, body_matches};
 
 /// Why a spool cannot be read on.
@@ -116,6 +117,18 @@ impl<F: Files> SpoolReader<F> {
     pub(crate) fn start_at(&mut self, seq: u64) {
         self.seq = Some(seq);
         self.facts = None;
+    }
+
+    /// Starts at file `seq`, or at the first if that is gone or 0.
+    ///
+    /// # Errors
+    /// The list of files cannot be read.
+    pub fn begin_at(&mut self, seq: u64) -> Result<(), ReadError> {
+        let files = self.files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
+        if files.contains(&seq) {
+            self.start_at(seq);
+        }
+        Ok(())
     }
 
     /// Reads frames that end at or before `limit` only; the limit may be moved forward.
@@ -283,6 +296,41 @@ impl<F: Files> std::fmt::Debug for SpoolReader<F> {
             .field("seq", &self.seq)
             .field("offset", &self.offset)
             .finish_non_exhaustive()
+    }
+}
+
+/// Which entries of a spool come from a log that others wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Origins(Vec<(u64, bool)>);
+
+impl Origins {
+    /// Reads the headers of the spool in `dir`.
+    ///
+    /// # Errors
+    /// A header cannot be read; of the last file it may be unfinished.
+    pub fn read(dir: &Path) -> Result<Origins, ReadError> {
+        let files = Directory::new(dir);
+        let seqs = files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
+        let mut origins = Vec::with_capacity(seqs.len());
+        for seq in &seqs {
+            match read_facts(&files, *seq) {
+                Ok(facts) => origins.push((facts.first_no, facts.imported)),
+                Err(ReadError::Header { .. }) if Some(seq) == seqs.last() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Origins(origins))
+    }
+
+    /// Returns whether any entry is imported.
+    pub fn any(&self) -> bool {
+        self.0.iter().any(|(_, imported)| *imported)
+    }
+
+    /// Returns whether an entry is imported; one of a file that is gone is like the first that is left.
+    pub fn is_imported(&self, no: EntryNo) -> bool {
+        let behind = self.0.partition_point(|(first, _)| *first <= no.0);
+        self.0.get(behind.saturating_sub(1)).is_some_and(|(_, imported)| *imported)
     }
 }
 

@@ -52,6 +52,23 @@ impl Seeds {
         Seeds { root, depth, next: 0, right: vec![Seed::default(); depth as usize] }
     }
 
+    /// Passes to the seed `index`, so that it is the next.
+    pub(crate) fn seek(&mut self, index: u64) {
+        if index == self.next {
+            return;
+        }
+        self.next = index;
+        let Some(before) = index.checked_sub(1) else { return };
+        let mut seed = self.root;
+        for height in (0..self.depth).rev() {
+            let (left, right) = expand(&seed);
+            if let Some(kept) = self.right.get_mut(height as usize) {
+                *kept = right;
+            }
+            seed = if before >> height & 1 == 0 { left } else { right };
+        }
+    }
+
     /// Returns the next seed; after the last it begins again.
     pub(crate) fn next_seed(&mut self) -> Seed {
         let index = self.next;
@@ -109,6 +126,11 @@ mod tests {
             for index in 0..(1u64 << depth).min(300) {
                 assert_eq!(seeds.next_seed(), seed_at([7; 16], depth, index), "{depth} {index}");
             }
+        }
+        let mut seeds = Seeds::new([7; 16], 32);
+        for index in [5, 6, 0, 1, 300, 299, 4096, 4097, 4095, u64::from(u32::MAX)] {
+            seeds.seek(index);
+            assert_eq!(seeds.next_seed(), seed_at([7; 16], 32, index), "{index}");
         }
         assert_eq!([1, 2, 3, 4, 5, 1024].map(|n| Seeds::of_parts([0; 16], n).depth), [0, 1, 2, 2, 3, 10]);
     }

@@ -65,6 +65,51 @@ impl Subjects {
     }
 }
 
+/// Returns a set in its cheapest coding: docs/ledger-format.md, "Set".
+pub fn encode_subjects(subjects: &Subjects) -> Vec<u8> {
+    let mut out = Vec::new();
+    match subjects {
+        Subjects::Ints(keys) => put_ints(&mut out, keys),
+        Subjects::Uuids(keys) => put_uuids(&mut out, keys.iter().copied(), keys.len()),
+        Subjects::Texts(keys) => put_texts(&mut out, keys.iter().map(|key| &**key), keys.len()),
+        Subjects::Unattributed { rows } => put_rows(&mut out, *rows),
+    }
+    out
+}
+
+/// Returns a set out of which `erased` subjects were erased, as it stands in an entry.
+pub fn encode_set(subjects: &Subjects, erased: u32) -> Vec<u8> {
+    if erased == 0 {
+        return encode_subjects(subjects);
+    }
+    let mut out = vec![ERASED];
+    put_varint(&mut out, u64::from(erased));
+    if !subjects.is_empty() {
+        out.extend_from_slice(&encode_subjects(subjects));
+    }
+    out
+}
+
+/// Reads what [`encode_set`] wrote: the subjects left, and how many were erased.
+///
+/// # Errors
+/// The bytes are no set.
+pub fn decode_set(bytes: &[u8]) -> Result<(Subjects, u32), FormatError> {
+    let (erased, rest) = split_erased(bytes, SUBJECTS_MAX)?;
+    if rest.is_empty() && erased > 0 {
+        return Ok((Subjects::Ints(Vec::new()), erased));
+    }
+    Ok((read_set(rest, SUBJECTS_MAX)?, erased))
+}
+
+/// Reads what [`encode_subjects`] wrote, of at most [`SUBJECTS_MAX`] subjects.
+///
+/// # Errors
+/// The bytes are no set.
+pub fn decode_subjects(bytes: &[u8]) -> Result<Subjects, FormatError> {
+    read_set(bytes, SUBJECTS_MAX)
+}
+
 /// Writes a count of unattributed rows.
 pub(crate) fn put_rows(out: &mut Vec<u8>, rows: u32) {
     out.push(ROWS);

@@ -15,6 +15,7 @@ mod reconcile;
 mod seal;
 mod serve;
 mod simulate;
+mod sql;
 mod suspend;
 mod trace;
 mod verify;
@@ -60,8 +61,10 @@ enum Command {
     Reconcile(reconcile::ReconcileArguments),
     /// Checks offline that the ledger is what was recorded
     Verify(verify::VerifyArguments),
-    /// Signs what the spool holds now; changes the ledger's key; removes old entries
+    /// Seals the spool into Parquet now; changes the ledger's key; removes old entries
     Seal(seal::SealArguments),
+    /// Asks the ledger in SQL
+    Sql(sql::SqlArguments),
     /// Runs a witness that cosigns the checkpoints of ledgers
     Witness(witness::WitnessArguments),
     /// Cuts a principal off, on every gateway, at once
@@ -116,6 +119,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Seal(arguments) => seal::run(&arguments),
+        Command::Sql(arguments) => sql::run(&arguments),
         Command::Witness(arguments) => witness::run(&arguments),
         Command::Suspend(arguments) => suspend::run_suspend(&arguments),
         Command::Restore(arguments) => suspend::run_restore(&arguments),

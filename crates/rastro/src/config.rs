@@ -243,7 +243,8 @@ pub(crate) struct Identity {
 pub(crate) struct Ledger {
     /// When rows may leave.
     pub(crate) durability: Durability,
-    /// Where sealed files go: `file` is below `data_dir`.
+    /// Where sealed files go: `file` is the directory `store` below `data_dir`; `s3://bucket/prefix` a bucket,
+    /// reached with the `AWS_…` variables of the environment.
     pub(crate) store: String,
     /// With `group`, the longest time between the release of a row and the sync of its record.
     pub(crate) group_delay: Period,

@@ -8,6 +8,7 @@ mod listener;
 mod metric;
 mod reasons;
 mod replay;
+mod sealing;
 mod session;
 mod settings;
 mod status;
@@ -73,6 +74,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let public = keys.load_or_create().context("cannot use the ledger's keys")?;
     let newest = public.public().last().map(|key| key.encode());
     let sealer = SealerThread::start(paths, spool.watch_durable()).context("cannot seal the ledger")?;
+    let archive = sealing::ArchiveThread::start(&config.ledger.store, &settings.data_dir)?;
     let file = keys.public_path();
     tracing::info!(key = newest, file = %file.display(), "the ledger's public key; keep a copy elsewhere");
     let book = config.budget_book().context("cannot read the budgets")?;
@@ -115,7 +117,11 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     status.stop();
     gateway.record_control(ControlKind::GatewayStopped, "gateway", "stop signal");
     gateway.spool.close().context("cannot close the ledger")?;
-    let sealed = tokio::task::spawn_blocking(|| sealer.stop()).await.context("cannot seal the ledger")?;
+    let stopped = tokio::task::spawn_blocking(|| {
+        archive.stop();
+        sealer.stop()
+    });
+    let sealed = stopped.await.context("cannot seal the ledger")?;
     tracing::info!(entries = sealed.sealed, fault = sealed.fault, "ledger is sealed");
     tracing::info!("gateway stopped");
     Ok(())

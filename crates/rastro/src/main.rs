@@ -7,6 +7,7 @@ mod gateway;
 mod guarded;
 mod import;
 mod incident;
+mod store;
 
 use std::process::ExitCode;
 

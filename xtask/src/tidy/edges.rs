@@ -7,13 +7,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sim", &[]),
     ("bench", &["sim"]),
     ("tracebench", &["sim", "model", "ledger", "trace"]),
+    ("ledgerbench", &["sim", "model", "ledger", "archive"]),
     ("attribution", &["model", "wire"]),
     ("ledger", &["model"]),
+    ("archive", &["model", "ledger"]),
     ("detect", &["model"]),
     ("intake", &["model"]),
     ("trace", &["model", "ledger"]),
-    ("console", &["model", "ledger", "detect", "trace"]),
-    ("rastro", &["model", "wire", "attribution", "ledger", "detect", "intake", "trace", "console", "sim"]),
+    ("console", &["model", "ledger", "archive", "detect", "trace"]),
+    (
+        "rastro",
+        &["model", "wire", "attribution", "ledger", "archive", "detect", "intake", "trace", "console", "sim"],
+    ),
 ];
 
 /// Checks one member's manifest: its edges to other members, and that it inherits the workspace's lints.

@@ -243,7 +243,8 @@ pub(crate) enum EntrySecret<'a> {
 pub(crate) struct EntrySecrets {
     file: FileSalt,
     subtrees: VecDeque<Subtree>,
-    walk: Option<(u64, Seeds)>,
+    /// First entry of a subtree, the first behind it, and its seeds.
+    walk: Option<(u64, u64, Seeds)>,
     next: u64,
 }
 
@@ -262,10 +263,13 @@ impl EntrySecrets {
     pub(crate) fn next_secret(&mut self) -> Option<EntrySecret<'_>> {
         let position = self.next;
         self.next += 1;
-        if self.walk.as_ref().is_none_or(|(end, _)| *end <= position) {
+        if self.walk.as_ref().is_none_or(|(first, end, _)| !(*first..*end).contains(&position)) {
+            self.walk = None;
+            let is_behind = |subtree: &mut Subtree| subtree.first + (1 << subtree.height) <= position;
+            while self.subtrees.pop_front_if(is_behind).is_some() {}
             match self.subtrees.pop_front_if(|subtree| subtree.first <= position) {
                 Some(Subtree { first, height, root }) => {
-                    self.walk = Some((first + (1 << height), Seeds::new(root, height)));
+                    self.walk = Some((first, first + (1 << height), Seeds::new(root, height)));
                 }
                 None => {
                     let hole = self.file.seeds.holes().binary_search(&position).ok()?;
@@ -273,7 +277,19 @@ impl EntrySecrets {
                 }
             }
         }
-        self.walk.as_mut().map(|(_, seeds)| EntrySecret::Whole(seeds.next_seed()))
+        self.walk.as_mut().map(|(first, _, seeds)| {
+            seeds.seek(position - *first);
+            EntrySecret::Whole(seeds.next_seed())
+        })
+    }
+
+    /// Passes to the secret of entry `position` of the file, so that it is the next.
+    pub(crate) fn seek(&mut self, position: u64) {
+        if self.walk.as_ref().is_none_or(|(first, _, _)| position < *first) && position < self.next {
+            self.subtrees = self.file.seeds.subtrees().into();
+            self.walk = None;
+        }
+        self.next = position;
     }
 }
 
@@ -326,6 +342,16 @@ mod tests {
                     assert!(at == 7 && entry.erased == [[4; 32], [5; 32]] || at == 9, "{at}");
                 }
             }
+        }
+        let secret = |secret: Option<EntrySecret<'_>>| match secret {
+            Some(EntrySecret::Whole(seed)) => Some(seed),
+            _ => None,
+        };
+        let mut walk = salt.clone().secrets();
+        for at in [12usize, 3, 4, 7, 8, 9, 10, 19, 7, 6, 0] {
+            walk.seek(at as u64);
+            let expected = (at != 7 && at != 9).then(|| seeds[at]);
+            assert_eq!(secret(walk.next_secret()), expected, "{at}");
         }
         let bytes = salt.encode();
         let holds = |seed: &Seed| bytes.windows(16).any(|window| window == seed);

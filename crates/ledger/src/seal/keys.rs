@@ -75,6 +75,19 @@ impl KeyFiles {
         Ok(key.verifier().clone())
     }
 
+    /// Signs a statement about the ledger with the current key; returns the note. Its first line must say what
+    /// kind of statement it is, so that it is taken for no other and for no checkpoint.
+    ///
+    /// # Errors
+    /// `Store`, `Key`; `Missing` if there is no key yet.
+    pub fn sign_statement(&self, text: &str) -> Result<String, SealError> {
+        let current = read_text(&self.store()?, CURRENT)?;
+        let current = current.ok_or_else(|| SealError::Missing { name: CURRENT.to_owned() })?;
+        let mut note = Note::new(text.to_owned());
+        note.sign(&NoteKey::decode(&current)?, 0);
+        Ok(note.encode())
+    }
+
     fn store(&self) -> Result<DirectoryStore, SealError> {
         use std::os::unix::fs::DirBuilderExt;
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);

@@ -160,6 +160,7 @@ impl<'a> Merge<'a> {
             removed: self.removed(),
             younger: if fault.is_none() { younger } else { 0 },
             key_changes: self.trust.key_changes,
+            keys: self.trust.keys.clone(),
             checkpoint: Some(checkpoint),
             fault,
         })

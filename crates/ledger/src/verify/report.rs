@@ -1,6 +1,7 @@
 //! What a verification found.
 
 use crate::checkpoint::Checkpoint;
+use crate::note::NoteVerifier;
 
 /// The outcome of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Report {
     pub erased: u64,
     /// How often the key was changed, counted from the one that is trusted.
     pub key_changes: usize,
+    /// The ledger's keys, the trusted one first; each vouched for by the one before.
+    pub keys: Vec<NoteVerifier>,
     /// The first thing that is wrong; `None`: everything is as it was signed.
     pub fault: Option<Fault>,
 }

@@ -27,6 +27,8 @@ pub(super) struct Trust {
     /// The checkpoint and all others known, by rising size.
     pub(super) signed: Vec<Signed>,
     pub(super) key_changes: usize,
+    /// All keys of the log, the trusted one first.
+    pub(super) keys: Vec<NoteVerifier>,
     /// What was removed on purpose.
     pub(super) retained: Option<Retained>,
 }
@@ -100,7 +102,7 @@ impl Trust {
             return Ok(Err(Fault::RolledBack { size: checkpoint.size, known, how }));
         }
         signed.push(Signed { size: checkpoint.size, root: checkpoint.root, how: "signed last" });
-        Ok(Ok(Trust { checkpoint, witnessed, signed, key_changes: changes.len(), retained }))
+        Ok(Ok(Trust { checkpoint, witnessed, signed, key_changes: changes.len(), keys, retained }))
     }
 
     /// Returns the sizes at which roots are known.

@@ -2,11 +2,11 @@ mod record;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use rastro_ledger::{Content, Disclosure, Entry, Schema, SpoolReader, SubjectSet, Subjects};
+use rastro_archive::{Key, LedgerReader, Query};
+use rastro_ledger::{Content, Disclosure, Entry, Schema, SubjectSet, Subjects};
 use rastro_model::{Clock, FieldSet, KindId, Principal, SubjectKey, SystemClock, Timestamp};
 
 use super::ledger_place::LedgerPlace;
@@ -56,15 +56,18 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &DisclosuresArguments) -> CommandResult {
-    let spool = arguments.place.open()?.0.join("spool");
-    let reasons = read_reasons(&spool, arguments)?;
+    let (data_dir, config) = arguments.place.open()?;
+    let reader = crate::store::reader(&data_dir, config.as_ref())?;
+    let origins = reader.origins().context("cannot read the ledger")?;
+    let reasons = read_reasons(&reader, arguments)?;
     let mut writer = Writer::new(arguments.format, output::standard_output())?;
-    let mut reader = open(&spool)?;
-    while let Some(entry) = next(&mut reader)? {
-        let Entry { schema, content: Content::Disclosure(disclosure), .. } = entry else { continue };
+    let query = Query { since: arguments.since, until: arguments.until, ..arguments.query() };
+    for entry in reader.entries(&query).context("cannot read the ledger on")? {
+        let entry = entry.context("cannot read the ledger on")?;
+        let Entry { no, schema, content: Content::Disclosure(disclosure) } = entry else { continue };
         if arguments.wants(&disclosure) {
             for set in &disclosure.sets {
-                let imported = reader.is_imported();
+                let imported = origins.is_imported(no);
                 write_set(&mut writer, (&schema, imported), &disclosure, set, &reasons, arguments)?;
             }
         }
@@ -74,6 +77,15 @@ pub(super) fn run(arguments: &DisclosuresArguments) -> CommandResult {
 }
 
 impl DisclosuresArguments {
+    /// Returns what is wanted, at any time.
+    fn query(&self) -> Query {
+        Query {
+            principal: self.principal.as_deref().map(Principal::new),
+            subjects: self.subject.as_deref().map(Key::of_text),
+            ..Query::default()
+        }
+    }
+
     fn wants(&self, disclosure: &Disclosure) -> bool {
         self.principal.as_deref().is_none_or(|name| disclosure.principal.as_str() == name)
             && self.since.is_none_or(|since| disclosure.time >= since)
@@ -85,11 +97,11 @@ impl DisclosuresArguments {
 /// read first; memory grows with the reasons that pass the filters.
 type Reasons = HashMap<(Principal, KindId, SubjectKey), Vec<(Timestamp, Timestamp, String)>>;
 
-fn read_reasons(spool: &Path, arguments: &DisclosuresArguments) -> anyhow::Result<Reasons> {
+fn read_reasons(reader: &LedgerReader, arguments: &DisclosuresArguments) -> anyhow::Result<Reasons> {
     let mut reasons = Reasons::new();
-    let mut reader = open(spool)?;
-    while let Some(entry) = next(&mut reader)? {
-        let Content::Reason(found) = entry.content else { continue };
+    let query = Query { only_reasons: true, ..arguments.query() };
+    for entry in reader.entries(&query).context("cannot read the ledger on")? {
+        let Content::Reason(found) = entry.context("cannot read the ledger on")?.content else { continue };
         if arguments.principal.as_deref().is_some_and(|name| found.principal.as_str() != name)
             || arguments.subject.as_deref().is_some_and(|key| found.key.to_string() != key)
             || arguments.since.is_some_and(|since| found.until < since)
@@ -106,14 +118,6 @@ fn read_reasons(spool: &Path, arguments: &DisclosuresArguments) -> anyhow::Resul
         }
     }
     Ok(reasons)
-}
-
-fn open(spool: &Path) -> anyhow::Result<SpoolReader> {
-    SpoolReader::open(spool).with_context(|| format!("cannot open the ledger at `{}`", spool.display()))
-}
-
-fn next(reader: &mut SpoolReader) -> anyhow::Result<Option<Entry>> {
-    reader.next_entry().context("cannot read the ledger on")
 }
 
 fn write_set(

@@ -15,10 +15,10 @@ use crate::incident::{Progress, forget_subject};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     rastro erase --subject 4711 --why 'request of 12 May, GDPR art. 17'\n\n\
-    Takes the subject's key out of every entry, reason, report of an incident and index below the data directory,\n\
-    with the secrets its hashes were salted with; that somebody was erased, and why, stays in the ledger. Everything\n\
-    else verifies as before. Stop `rastro serve` first. Copies made elsewhere are not reached: backups, exports,\n\
-    evidence packs.")]
+    Takes the subject's key out of every entry, reason, report of an incident and index below the data directory, and\n\
+    out of the archive, with the secrets its hashes were salted with; that somebody was erased, and why, stays in the\n\
+    ledger. Everything else verifies as before. Stop `rastro serve` first. Copies made elsewhere are not reached:\n\
+    backups, exports, evidence packs, old versions that an object store keeps.")]
 pub(super) struct EraseArguments {
     /// The subject: the key column's text
     #[arg(long, value_name = "KEY")]
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &EraseArguments) -> CommandResult {
     if why.is_empty() {
         return Err(anyhow::anyhow!("`--why` is empty: state a reason").into());
     }
-    let (data_dir, _) = arguments.place.open()?;
+    let (data_dir, config) = arguments.place.open()?;
     let paths = SealPaths::below(&data_dir);
     let by = acting_person(arguments.by.clone());
     let time = SystemClock.now();
@@ -56,6 +56,9 @@ pub(super) fn run(arguments: &EraseArguments) -> CommandResult {
         }
         error => anyhow::Error::from(error).context("cannot erase the subject"),
     })?;
+    let place = crate::store::place_of(&data_dir, config.as_ref());
+    let archived = crate::store::forget_subject(place, &data_dir, subject)
+        .context("cannot erase the subject from the archive; the same request again goes on")?;
     let reports = forget_subject(&data_dir, subject).context("cannot erase the subject's reports")?;
     let index = forget_values(&data_dir)?;
     let mut text = match erased.number {
@@ -65,6 +68,9 @@ pub(super) fn run(arguments: &EraseArguments) -> CommandResult {
             erased.places, erased.files
         ),
     };
+    if archived {
+        text += "the archive is made anew without the subject\n";
+    }
     if reports > 0 {
         text += &format!("{reports} reports of incidents are removed\n");
     }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use rastro_ledger::{Content, SpoolReader, Subjects};
-use rastro_model::{Certainty, SubjectKey, Timestamp};
+use rastro_archive::Query;
+use rastro_ledger::{Content, Subjects};
+use rastro_model::{Certainty, Principal, SubjectKey, Timestamp};
 use serde::Serialize;
 
 use super::disclosures::parse_time;
@@ -105,7 +106,7 @@ fn exposure(
     config: Option<&Config>,
     arguments: &ExposureArguments,
 ) -> anyhow::Result<Exposure> {
-    let seen = read(data_dir, arguments)?;
+    let seen = read(data_dir, config, arguments)?;
     let mut caveats = Vec::new();
     if seen.imported {
         caveats.push(imported_caveat());
@@ -173,15 +174,25 @@ fn exposure(
     })
 }
 
-fn read(data_dir: &Path, arguments: &ExposureArguments) -> anyhow::Result<Seen> {
-    let spool = data_dir.join("spool");
-    let context = || format!("cannot read the ledger at `{}`", spool.display());
-    let mut reader = SpoolReader::open(&spool).with_context(context)?;
+fn read(data_dir: &Path, config: Option<&Config>, arguments: &ExposureArguments) -> anyhow::Result<Seen> {
+    let reader = crate::store::reader(data_dir, config)?;
+    let origins = reader.origins().context("cannot read the ledger")?;
+    let query = match config {
+        Some(_) => Query {
+            principal: Some(Principal::new(arguments.principal.as_str())),
+            since: arguments.since,
+            until: arguments.until,
+            ..Query::default()
+        },
+        // Everybody's entries tell which fields the ledger knows.
+        None => Query::default(),
+    };
     let mut progress = Progress::new("entries of the ledger read", 0);
     let mut seen = Seen::default();
-    while let Some(entry) = reader.next_entry().with_context(context)? {
+    for entry in reader.entries(&query).context("cannot read the ledger")? {
+        let entry = entry.context("cannot read the ledger")?;
         progress.at(entry.no.0);
-        seen.imported |= reader.is_imported();
+        seen.imported |= origins.is_imported(entry.no);
         if seen.known.len() < entry.schema.fields.len() {
             seen.known.clone_from(&entry.schema.fields);
         }

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use rastro_ledger::{Account, Content, SpoolReader};
+use rastro_archive::{LedgerReader, Query};
+use rastro_ledger::{Account, Content};
 use serde::Serialize;
 
 use super::ledger_place::LedgerPlace;
@@ -75,8 +75,8 @@ impl Session {
 }
 
 pub(super) fn run(arguments: &ReconcileArguments) -> CommandResult {
-    let (data_dir, _) = arguments.place.open()?;
-    let sessions = read(&data_dir.join("spool"))?;
+    let (data_dir, config) = arguments.place.open()?;
+    let sessions = read(&crate::store::reader(&data_dir, config.as_ref())?)?;
     let gaps: Vec<&Session> = sessions.values().filter(|session| session.gap > 0).collect();
     let listed: Vec<&Session> = if arguments.all { sessions.values().collect() } else { gaps.clone() };
     let mut text = String::new();
@@ -103,6 +103,8 @@ pub(super) fn run(arguments: &ReconcileArguments) -> CommandResult {
     Err(Failure::Failed(format!("{rows} rows of {} sessions are not accounted for", gaps.len())))
 }
 
+const CANNOT_READ: &str = "cannot read the ledger";
+
 fn line(session: &Session) -> String {
     format!(
         "session {} of {} from {}: {} rows reported, {} recorded, {} without protected fields, {} uncounted by the \
@@ -119,14 +121,15 @@ fn line(session: &Session) -> String {
     )
 }
 
-fn read(spool: &Path) -> anyhow::Result<BTreeMap<u64, Session>> {
-    let context = || format!("cannot read the ledger at `{}`", spool.display());
-    let mut reader = SpoolReader::open(spool).with_context(context)?;
+fn read(reader: &LedgerReader) -> anyhow::Result<BTreeMap<u64, Session>> {
+    let origins = reader.origins().context(CANNOT_READ)?;
     let mut progress = Progress::new("entries of the ledger read", 0);
     let mut sessions: BTreeMap<u64, Session> = BTreeMap::new();
-    while let Some(entry) = reader.next_entry().with_context(context)? {
+    let all = Query::default();
+    for entry in reader.entries(&all).context(CANNOT_READ)? {
+        let entry = entry.context(CANNOT_READ)?;
         progress.at(entry.no.0);
-        if reader.is_imported() {
+        if origins.is_imported(entry.no) {
             continue;
         }
         let (session, rows, account) = match &entry.content {

@@ -6,15 +6,21 @@ use rastro_model::{Clock, SystemClock, Timestamp};
 use super::disclosures::parse_time;
 use super::{CommandResult, ConfigFile};
 use crate::config::Config;
+use crate::store::Sealing;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  rastro seal\n  rastro seal --new-key\n  \
+#[command(after_help = "Example:\n  rastro seal\n  rastro seal --compact\n  rastro seal --new-key\n  \
     rastro seal --forget-before 365d\n\n\
-    `rastro serve` seals every second by itself; beside it, this prints where the last checkpoint is.")]
+    Prints the Parquet files that the archive consists of, then the last checkpoint and the public key. Any\n\
+    engine reads the files; those not printed are not part of it. Works also while `rastro serve` runs, which\n\
+    signs every second, and seals into Parquet and compacts every ten minutes.")]
 pub(super) struct SealArguments {
     /// Passes to a new key: the old one vouches for it and is destroyed
     #[arg(long)]
     new_key: bool,
+    /// Merges the files of days and months that are over
+    #[arg(long)]
+    compact: bool,
     /// Removes spool files whose entries are all older, leaving hashes that the rest still proves itself with
     #[arg(long, value_name = "T", value_parser = parse_time)]
     forget_before: Option<Timestamp>,
@@ -44,7 +50,6 @@ pub(super) fn run(arguments: &SealArguments) -> CommandResult {
             let why = "budgets and reasons still need what is younger than";
             return Err(anyhow::anyhow!("`--forget-before {before}` is too late: {why} {limit}").into());
         }
-        return forget(&paths, before);
     }
     match paths.open() {
         Ok(mut sealer) => {
@@ -59,14 +64,26 @@ pub(super) fn run(arguments: &SealArguments) -> CommandResult {
         Err(SealError::Locked) => {}
         Err(error) => return Err(anyhow::Error::from(error).context("cannot seal the ledger").into()),
     }
+    let sealing = Sealing::open(&config.ledger.store, &config.data_dir)?;
+    sealing.seal()?;
+    if let Some(before) = arguments.forget_before {
+        return forget(&paths, before, &sealing);
+    }
+    if arguments.compact {
+        sealing.compact()?;
+    }
+    sealing.files()?.iter().for_each(|file| println!("{file}"));
     println!("{}", paths.tree.join(CHECKPOINT).display());
     println!("{}", keys.public_path().display());
     Ok(())
 }
 
-fn forget(paths: &SealPaths, before: Timestamp) -> CommandResult {
+fn forget(paths: &SealPaths, before: Timestamp, sealing: &Sealing) -> CommandResult {
     match forget_before(paths, before) {
-        Ok(Some(retained)) => println!("{} entries are removed; the rest begins there", retained.first),
+        Ok(Some(retained)) => {
+            sealing.forget_before(retained.first)?;
+            println!("{} entries are removed; the rest begins there", retained.first);
+        }
         Ok(None) => println!("no spool file is that old"),
         Err(SealError::Locked) => {
             return Err(anyhow::anyhow!("stop `rastro serve` before old entries are removed").into());

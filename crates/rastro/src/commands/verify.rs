@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use rastro_archive::{ArchiveError, ArchiveReport, Checked, Objects, State, check};
 use rastro_ledger::note::NoteVerifier;
 use rastro_ledger::seal::SealPaths;
 use rastro_ledger::store::DirectoryStore;
@@ -52,9 +53,12 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &VerifyArguments) -> CommandResult {
-    let data_dir = match &arguments.path {
-        Some(path) => path.clone(),
-        None => Config::load(&arguments.config)?.data_dir,
+    let (data_dir, store) = match &arguments.path {
+        Some(path) => (path.clone(), "file".to_owned()),
+        None => {
+            let config = Config::load(&arguments.config)?;
+            (config.data_dir, config.ledger.store)
+        }
     };
     let paths = SealPaths::below(&data_dir);
     if !paths.spool.is_dir() {
@@ -81,17 +85,48 @@ pub(super) fn run(arguments: &VerifyArguments) -> CommandResult {
         known: &known,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
+    // Before the tree: what comes into the archive meanwhile is under a later checkpoint.
+    let objects = crate::store::existing(&store, &data_dir)?;
+    let state = objects.as_ref().map(State::load).transpose().context("cannot read the archive")?;
     let report = verify_with_bar(&evidence, &paths.spool).context("cannot verify the ledger")?;
     let imported = is_imported(&paths.spool);
+    let archive = match (&report.fault, objects.as_ref().zip(state.as_ref())) {
+        (None, Some((objects, state))) => {
+            Some(verify_archive(&evidence, &report, objects, state).context("cannot verify the archive")?)
+        }
+        _ => None,
+    };
+    let archive_fault = archive.as_ref().and_then(|archive| archive.fault.as_ref());
+    let fault = report.fault.as_ref().map(ToString::to_string);
+    let fault = fault.or_else(|| archive_fault.map(ToString::to_string));
     match arguments.format {
-        Format::Json => println!("{}", as_json(&report, imported)),
-        Format::Text if report.fault.is_none() => print!("{}", in_words(&report, imported)),
+        Format::Json => println!("{}", as_json(&report, archive.as_ref(), fault.as_deref(), imported)),
+        Format::Text if fault.is_none() => print!("{}", in_words(&report, archive.as_ref(), imported)),
         Format::Text => {}
     }
-    match &report.fault {
-        Some(fault) => Err(Failure::Failed(fault.to_string())),
+    match fault {
+        Some(fault) => Err(Failure::Failed(fault)),
         None => Ok(()),
     }
+}
+
+/// Compares the archive with the tree that was just verified.
+fn verify_archive(
+    evidence: &Evidence<'_>,
+    report: &Report,
+    objects: &Objects,
+    state: &State,
+) -> Result<ArchiveReport, ArchiveError> {
+    check(&Checked {
+        objects,
+        state,
+        tree: evidence.tree,
+        salts: evidence.salts,
+        size: report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size),
+        removed: report.removed,
+        keys: &report.keys,
+        threads: evidence.threads,
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -152,7 +187,7 @@ fn is_imported(spool: &Path) -> bool {
     reader.next_entry().is_ok() && reader.is_imported()
 }
 
-fn in_words(report: &Report, imported: bool) -> String {
+fn in_words(report: &Report, archive: Option<&ArchiveReport>, imported: bool) -> String {
     let mut words = String::new();
     if let Some(checkpoint) = &report.checkpoint {
         let kept = checkpoint.size - report.removed;
@@ -180,6 +215,10 @@ fn in_words(report: &Report, imported: bool) -> String {
         }
         None => words += "no trusted witness has seen this ledger\n",
     }
+    if let Some(archive) = archive {
+        let ArchiveReport { entries, files, .. } = archive;
+        words += &format!("the archive's {files} files say of {entries} entries what the log says\n");
+    }
     if report.younger > 0 {
         words += &format!("{} entries are younger than the last checkpoint\n", report.younger);
     }
@@ -190,7 +229,12 @@ fn seconds(time: u64) -> Timestamp {
     Timestamp(i64::try_from(time).unwrap_or(i64::MAX).saturating_mul(1_000_000))
 }
 
-fn as_json(report: &Report, imported: bool) -> serde_json::Value {
+fn as_json(
+    report: &Report,
+    archive: Option<&ArchiveReport>,
+    fault: Option<&str>,
+    imported: bool,
+) -> serde_json::Value {
     let checkpoint = report.checkpoint.as_ref().map(|checkpoint| {
         let root: String = checkpoint.root.iter().map(|byte| format!("{byte:02x}")).collect();
         serde_json::json!({ "origin": checkpoint.origin, "size": checkpoint.size, "root": root })
@@ -203,8 +247,11 @@ fn as_json(report: &Report, imported: bool) -> serde_json::Value {
         serde_json::json!({ "size": witnessed.size, "by": by })
     });
     serde_json::json!({
-        "intact": report.fault.is_none(),
-        "fault": report.fault.as_ref().map(ToString::to_string),
+        "intact": fault.is_none(),
+        "fault": fault,
+        "archive": archive.map(|archive| serde_json::json!({
+            "entries": archive.entries, "files": archive.files, "bytes": archive.bytes,
+        })),
         "checkpoint": checkpoint,
         "witnessed": witnessed,
         "entries": report.entries,

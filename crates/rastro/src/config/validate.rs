@@ -218,9 +218,15 @@ impl Config {
         if self.values.poll.0 < std::time::Duration::from_millis(100) {
             notes.add(&[Key("values"), Key("poll")], "`values.poll` is shorter than 100ms");
         }
-        if self.ledger.store != "file" {
-            let what =
-                format!("`ledger.store` is `{}`, this version stores only to `file`", self.ledger.store);
+        let store = &self.ledger.store;
+        let is_remote = store.starts_with("s3://");
+        if store != "file" && !(is_remote && cfg!(feature = "s3")) {
+            let why = if is_remote {
+                "this program was built without the feature `s3`"
+            } else {
+                "expected `file` or `s3://bucket/prefix`"
+            };
+            let what = format!("`ledger.store` is `{store}`, {why}");
             notes.add(&[Key("ledger"), Key("store")], what);
         }
         for text in &self.ledger.witnesses {

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use rastro_archive::{LedgerReader, Query};
 use rastro_intake::FieldNames;
-use rastro_ledger::{Content, Disclosure, Entry, Schema, SpoolReader, SubjectSet, Subjects};
+use rastro_ledger::{Content, Disclosure, Entry, Schema, SubjectSet, Subjects};
 use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey};
 use rastro_trace::{Disclosure as Shown, Explanation, HistoryBuilder, SubjectId};
 
-use self::beside::{allocated_bytes, read_beside};
+use self::beside::read_beside;
 use self::in_force::{InForce, Waiting};
 use super::reports::subject_key;
 use super::{NOTED_MAX, Progress, Record};
@@ -24,8 +25,8 @@ pub(crate) fn imported_caveat() -> String {
         .to_owned()
 }
 
-/// Reads a ledger as the history of one kind of subject: the configuration's first, or the ledger's own first; disclosures of `victims`
-/// (keys as text) are kept in full. `cohorts` are keys and labels.
+/// Reads a ledger as the history of one kind of subject: the configuration's first, or the ledger's own first;
+/// disclosures of `victims` (keys as text) are kept in full. `cohorts` are keys and labels.
 ///
 /// What is only `possible` is not weighed: it is a bound, and would accuse people of what they may not have
 /// seen. Caveats count it, and what is unattributed.
@@ -38,11 +39,10 @@ pub(crate) fn read_ledger(
     victims: &[String],
     cohorts: &[(String, Vec<String>)],
 ) -> anyhow::Result<Record> {
-    let spool = &data_dir.join("spool");
-    ensure!(spool.is_dir(), "there is no ledger at `{}`", spool.display());
+    let ledger = crate::store::reader(data_dir, config)?;
     let kind = match config {
         Some(config) => config.subject.first().map(|subject| subject.name.clone()).unwrap_or_default(),
-        None => first_kind(spool)?,
+        None => first_kind(&ledger)?,
     };
     let mut reading = Reading {
         kind: &kind,
@@ -62,15 +62,15 @@ pub(crate) fn read_ledger(
         reading.victims.push(reading.builder.subject(&subject_key(victim))?);
     }
     reading.victims.sort_unstable();
-    let mut progress = Progress::new("of the ledger read", allocated_bytes(spool));
-    read_beside(spool, |entries, bytes| {
-        progress.at(bytes);
+    let mut progress = Progress::new("entries of the ledger read", 0);
+    read_beside(&ledger, |entries, read| {
+        progress.at(read);
         reading.take_entries(entries)
     })?;
     drop(progress);
     let last = reading.waiting.ready(true);
     reading.take(&last)?;
-    if is_imported(spool)? {
+    if ledger.origins().context(CANNOT_READ)?.any() {
         reading.record.caveats.push(imported_caveat());
     }
     let missing: u64 = reading.gaps.values().sum();
@@ -87,21 +87,13 @@ pub(crate) fn read_ledger(
 }
 
 /// Returns the first kind of subject that the ledger's own first entry knows.
-fn first_kind(spool: &Path) -> anyhow::Result<String> {
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    let first = reader.next_entry().with_context(|| cannot_read(spool))?;
+fn first_kind(ledger: &LedgerReader) -> anyhow::Result<String> {
+    let all = Query::default();
+    let first = ledger.entries(&all).context(CANNOT_READ)?.next().transpose().context(CANNOT_READ)?;
     Ok(first.and_then(|entry| entry.schema.kinds.first().cloned()).unwrap_or_default())
 }
 
-fn is_imported(spool: &Path) -> anyhow::Result<bool> {
-    let mut reader = SpoolReader::open(spool).with_context(|| cannot_read(spool))?;
-    reader.next_entry().with_context(|| cannot_read(spool))?;
-    Ok(reader.is_imported())
-}
-
-fn cannot_read(spool: &Path) -> String {
-    format!("cannot read the ledger at `{}`", spool.display())
-}
+const CANNOT_READ: &str = "cannot read the ledger";
 
 struct Reading<'a> {
     kind: &'a str,

@@ -20,7 +20,7 @@ cohorts = ["language"]
 "#;
 
 /// Writes a world into a ledger as the gateway would.
-fn record(rig: &Rig, rows: &[Row]) {
+pub fn record(rig: &Rig, rows: &[Row]) {
     rig.write("rastro.toml", CONFIGURATION);
     std::fs::create_dir_all(rig.path("data")).unwrap();
     let schema = Schema {

@@ -9,6 +9,7 @@
     reason = "all of this is test code; the exception for tests covers only functions marked #[test]"
 )]
 
+mod archive;
 mod bad_input;
 mod import;
 mod ledger;

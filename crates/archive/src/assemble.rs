@@ -1,0 +1,356 @@
+//! Rows of a segment put together to the entries they came from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parquet::arrow::arrow_reader::RowSelection;
+use rastro_ledger::{
+    Content, Control, Disclosure, Entry, EntryNo, Reason, Schema, SubjectSet, Subjects, decode_set,
+};
+use rastro_model::{FieldSet, KindId, Principal, SubjectKey, Timestamp};
+use roaring::RoaringBitmap;
+
+use crate::build::order_of;
+use crate::error::ArchiveError;
+use crate::open::OpenSegment;
+use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, set_of};
+use crate::table::{Combinations, StatementReader, Table, decode_disclosures, decode_reasons, decode_sets};
+use crate::told;
+use crate::words::{fields_of, kind_of};
+
+/// Which of an entry's subjects are wanted: keys of any type, rising.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted(Vec<Key>);
+
+impl Wanted {
+    pub(crate) fn new(mut keys: Vec<Key>) -> Wanted {
+        keys.sort();
+        keys.dedup();
+        Wanted(keys)
+    }
+
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.0.binary_search(key).is_ok()
+    }
+
+    pub(crate) fn of_class(&self, class: u8) -> &[Key] {
+        let from = self.0.partition_point(|key| key.class() < class);
+        let to = self.0.partition_point(|key| key.class() <= class);
+        self.0.get(from..to).unwrap_or_default()
+    }
+
+    /// Returns the wanted of the keys in a coded set.
+    pub(crate) fn within(&self, set: &BulkSet) -> Result<Vec<Key>, &'static str> {
+        let keys = self.of_class(set.class);
+        let apart = set.span.is_some_and(|(first, last)| {
+            !keys.iter().any(|key| (Key::Int(first)..=Key::Int(last)).contains(key))
+        });
+        if keys.is_empty() || apart {
+            return Ok(Vec::new());
+        }
+        let (subjects, _) = decode_set(&set.coded).map_err(|_| "coded")?;
+        let has = |key: &&Key| match (&subjects, key) {
+            (Subjects::Ints(all), Key::Int(key)) => all.binary_search(key).is_ok(),
+            (Subjects::Uuids(all), Key::Uuid(key)) => all.binary_search(key).is_ok(),
+            (Subjects::Texts(all), Key::Text(key)) => all.binary_search(key).is_ok(),
+            _ => false,
+        };
+        Ok(keys.iter().filter(has).cloned().collect())
+    }
+}
+
+/// Rows of `statements`, as places in their file.
+pub(crate) fn selection(rows: &RoaringBitmap, total: u64) -> RowSelection {
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    for row in rows {
+        let row = row as usize;
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end = row + 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    RowSelection::from_consecutive_ranges(ranges.into_iter(), total)
+}
+
+impl OpenSegment {
+    /// Reads rows of `statements`.
+    pub(crate) fn statements(
+        &self,
+        rows: Option<&RoaringBitmap>,
+    ) -> Result<Vec<(u64, Statement)>, ArchiveError> {
+        let Some(table) = self.table(Table::Statements) else { return Ok(Vec::new()) };
+        let selection = rows.map(|rows| selection(rows, table.rows));
+        let mut reader = StatementReader::default();
+        let mut found = Vec::new();
+        for batch in table.read(&[], selection)? {
+            found.extend(reader.decode(&batch?).map_err(ArchiveError::malformed(table.file.path()))?);
+        }
+        Ok(found)
+    }
+
+    /// Reads the rows of `disclosures` that belong to `rows` and to a wanted subject.
+    pub(crate) fn disclosed(
+        &self,
+        rows: Option<&RoaringBitmap>,
+        wanted: Option<&Wanted>,
+    ) -> Result<Vec<Disclosed>, ArchiveError> {
+        let Some(table) = self.table(Table::Disclosures) else { return Ok(Vec::new()) };
+        let path = table.file.path().to_owned();
+        let mut combinations = Combinations::default();
+        let is_row = |row: u64| {
+            rows.is_none_or(|rows| self.offset_of(row).is_some_and(|offset| rows.contains(offset)))
+        };
+        let mut found = Vec::new();
+        let Some(wanted) = wanted else {
+            for batch in table.read(&[], None)? {
+                let decoded = decode_disclosures(&batch?, &mut combinations, is_row);
+                found.extend(decoded.map_err(ArchiveError::malformed(&path))?);
+            }
+            return Ok(found);
+        };
+        for (class, column) in
+            [(0, "subject_int"), (1, "subject_uuid"), (2, "subject_text"), (2, "subject_bytes")]
+        {
+            let keys = wanted.of_class(class);
+            if keys.is_empty() {
+                continue;
+            }
+            let pages = table.pages_with(column, keys);
+            if !pages.selects_any() {
+                continue;
+            }
+            for batch in table.read(&[], Some(pages))? {
+                let decoded = decode_disclosures(&batch?, &mut combinations, is_row);
+                let decoded = decoded.map_err(ArchiveError::malformed(&path))?;
+                found.extend(
+                    decoded.into_iter().filter(|row| row.key.class() == class && wanted.has(&row.key)),
+                );
+            }
+        }
+        // A page may have been read for its text and for its bytes.
+        found.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Reads the rows of `sets` that belong to `rows`.
+    pub(crate) fn sets(&self, rows: Option<&RoaringBitmap>) -> Result<Vec<BulkSet>, ArchiveError> {
+        let Some(table) = self.table(Table::Sets) else { return Ok(Vec::new()) };
+        let mut combinations = Combinations::default();
+        let is_row = |row: u64| {
+            rows.is_none_or(|rows| self.offset_of(row).is_some_and(|offset| rows.contains(offset)))
+        };
+        let mut found = Vec::new();
+        for batch in table.read(&[], None)? {
+            let decoded = decode_sets(&batch?, &mut combinations, is_row);
+            found.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
+        }
+        Ok(found)
+    }
+
+    /// Reads the rows of `reasons` that belong to `rows` and to a wanted subject.
+    pub(crate) fn reasons(
+        &self,
+        rows: Option<&RoaringBitmap>,
+        wanted: Option<&Wanted>,
+    ) -> Result<Vec<ReasonRow>, ArchiveError> {
+        let Some(table) = self.table(Table::Reasons) else { return Ok(Vec::new()) };
+        let is_row = |row: u64| {
+            rows.is_none_or(|rows| self.offset_of(row).is_some_and(|offset| rows.contains(offset)))
+        };
+        let mut found = Vec::new();
+        for batch in table.read(&[], None)? {
+            let decoded =
+                decode_reasons(&batch?, is_row).map_err(ArchiveError::malformed(table.file.path()))?;
+            found.extend(decoded.into_iter().filter(|row| wanted.is_none_or(|wanted| wanted.has(&row.key))));
+        }
+        Ok(found)
+    }
+
+    /// Puts entries together, in their order; with `wanted`, of their subjects only those.
+    ///
+    /// Memory: the entries of `rows`.
+    pub(crate) fn assemble(
+        &self,
+        rows: Option<&RoaringBitmap>,
+        wanted: Option<&Wanted>,
+    ) -> Result<Vec<Entry>, ArchiveError> {
+        let statements = self.statements(rows)?;
+        let mut disclosed = self.disclosed(rows, wanted)?;
+        disclosed
+            .sort_unstable_by(|a, b| (a.row, &a.combination, &a.key).cmp(&(b.row, &b.combination, &b.key)));
+        let mut sets = self.sets(rows)?;
+        sets.sort_by_key(|set| set.row);
+        let mut reasons = self.reasons(rows, wanted)?;
+        reasons.sort_by_key(|reason| reason.row);
+        let (mut disclosed, mut sets) = (disclosed.into_iter().peekable(), sets.into_iter().peekable());
+        let mut reasons = reasons.into_iter().peekable();
+        let mut maker = EntryMaker { schemas: &self.schemas, meanings: HashMap::new() };
+        let mut entries = Vec::with_capacity(statements.len());
+        for (row, statement) in statements {
+            let mut parts = Parts::default();
+            while let Some(next) = disclosed.next_if(|next| next.row <= row) {
+                if next.row == row {
+                    parts.disclosed.push(next);
+                }
+            }
+            while let Some(next) = sets.next_if(|next| next.row <= row) {
+                if next.row == row {
+                    parts.sets.push(next);
+                }
+            }
+            while let Some(next) = reasons.next_if(|next| next.row <= row) {
+                if next.row == row && parts.reason.replace(next).is_some() {
+                    return Err(self.malformed("line"));
+                }
+            }
+            let entry = maker.entry(statement, parts, wanted);
+            entries.extend(entry.map_err(|column| self.malformed(column))?);
+        }
+        entries.sort_by_key(|entry| entry.no);
+        Ok(entries)
+    }
+
+    pub(crate) fn malformed(&self, column: &'static str) -> ArchiveError {
+        let path = self.table(Table::Statements).map_or("statements", |table| table.file.path());
+        ArchiveError::malformed(path)(column)
+    }
+}
+
+#[derive(Default)]
+struct Parts {
+    disclosed: Vec<Disclosed>,
+    sets: Vec<BulkSet>,
+    reason: Option<ReasonRow>,
+}
+
+/// Makes entries of their rows.
+struct EntryMaker<'a> {
+    schemas: &'a [Arc<Schema>],
+    /// What a combination's words mean in a schema.
+    meanings: HashMap<(u32, Arc<Combination>), (KindId, FieldSet)>,
+}
+
+impl EntryMaker<'_> {
+    /// Returns the entry; `None` for a reason that is not about a wanted subject.
+    fn entry(
+        &mut self,
+        statement: Statement,
+        parts: Parts,
+        wanted: Option<&Wanted>,
+    ) -> Result<Option<Entry>, &'static str> {
+        let schema = Arc::clone(self.schemas.get(statement.schema as usize).ok_or("schema")?);
+        let time = Timestamp(statement.time);
+        let principal = statement.principal.clone();
+        let has_subjects = !parts.disclosed.is_empty() || !parts.sets.is_empty();
+        let is_disclosure = matches!(statement.what, What::Disclosure(_));
+        if has_subjects && !is_disclosure || parts.reason.is_some() && statement.what != What::Reason {
+            // A row that belongs to no entry of its kind was invented.
+            return Err("line");
+        }
+        let why = statement.why.as_deref().unwrap_or_default();
+        let content = match statement.what {
+            What::Disclosure(outcome) => Content::Disclosure(Disclosure {
+                time,
+                session: statement.session.clone().ok_or("session")?,
+                principal: principal.ok_or("principal")?,
+                statement: statement.ordinal,
+                text: statement.text.clone().ok_or("text")?,
+                outcome,
+                rows: statement.rows,
+                sets: self.sets(statement.schema, parts, wanted)?,
+            }),
+            What::Reason => match parts.reason {
+                Some(reason) => {
+                    Content::Reason(reason_of(reason, principal.ok_or("principal")?, time, &schema)?)
+                }
+                None if wanted.is_some() => return Ok(None),
+                None => return Err("reason"),
+            },
+            What::Control(kind) => Content::Control(Control {
+                time,
+                kind,
+                principal,
+                session: statement.session.clone(),
+                by: statement.by.as_deref().unwrap_or_default().to_owned(),
+                why: why.to_owned(),
+            }),
+            What::ErasedReason => Content::ErasedReason(
+                told::erased_reason(why, principal.ok_or("principal")?, time).ok_or("why")?,
+            ),
+            What::Erasure => Content::Erasure(
+                told::erasure(why, statement.by.as_deref().unwrap_or_default(), time).ok_or("why")?,
+            ),
+            What::Account => Content::Account(
+                told::account(why, statement.session.clone().ok_or("session")?, time).ok_or("why")?,
+            ),
+        };
+        Ok(Some(Entry { no: EntryNo(statement.entry), schema, content }))
+    }
+
+    fn sets(
+        &mut self,
+        schema: u32,
+        parts: Parts,
+        wanted: Option<&Wanted>,
+    ) -> Result<Vec<SubjectSet>, &'static str> {
+        let mut sets: Vec<(Option<u32>, SubjectSet)> = Vec::new();
+        let mut disclosed = parts.disclosed.into_iter().peekable();
+        while let Some(first) = disclosed.next() {
+            let (class, combination) = (first.key.class(), Arc::clone(&first.combination));
+            let mut keys = vec![first.key];
+            while let Some(next) =
+                disclosed.next_if(|next| next.key.class() == class && next.combination == combination)
+            {
+                keys.push(next.key);
+            }
+            let subjects = set_of(class, keys.into_iter());
+            sets.push((None, self.set(schema, &combination, subjects)?));
+        }
+        for bulk in parts.sets {
+            let (all, erased) = decode_set(&bulk.coded).map_err(|_| "coded")?;
+            let subjects = match wanted {
+                Some(wanted) => set_of(bulk.class, wanted.within(&bulk)?.into_iter()),
+                None => all,
+            };
+            if wanted.is_none() || !subjects.is_empty() {
+                let set = self.set(schema, &bulk.combination, subjects)?;
+                sets.push((bulk.place, SubjectSet { erased, ..set }));
+            }
+        }
+        sets.sort_by(|a, b| (a.0, order_of(&a.1)).cmp(&(b.0, order_of(&b.1))));
+        Ok(sets.into_iter().map(|(_, set)| set).collect())
+    }
+
+    fn set(
+        &mut self,
+        schema: u32,
+        combination: &Arc<Combination>,
+        subjects: Subjects,
+    ) -> Result<SubjectSet, &'static str> {
+        let meant = (schema, Arc::clone(combination));
+        let (kind, fields) = match self.meanings.get(&meant) {
+            Some(known) => *known,
+            None => {
+                let names = self.schemas.get(schema as usize).ok_or("schema")?;
+                let kind = kind_of(&combination.kind, names).ok_or("kind")?;
+                let fields = fields_of(&combination.fields, names).ok_or("fields")?;
+                self.meanings.insert(meant, (kind, fields));
+                (kind, fields)
+            }
+        };
+        Ok(SubjectSet { kind, certainty: combination.certainty, fields, subjects, erased: 0 })
+    }
+}
+
+fn reason_of(
+    row: ReasonRow,
+    principal: Principal,
+    asked_at: Timestamp,
+    schema: &Schema,
+) -> Result<Reason, &'static str> {
+    let key: SubjectKey = row.key.subject().ok_or("subject")?;
+    let kind = kind_of(&row.kind, schema).ok_or("kind")?;
+    Ok(Reason { principal, kind, key, reason: row.reason.to_string(), asked_at, until: Timestamp(row.until) })
+}

@@ -1,0 +1,209 @@
+//! Columns of Arrow batches, written and read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    BinaryBuilder, FixedSizeBinaryBuilder, Int64Builder, StringBuilder, StringDictionaryBuilder,
+};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+};
+use arrow_schema::{DataType, Field, TimeUnit};
+
+use crate::row::Key;
+
+/// Why a batch is not what its table promises: which column.
+pub(crate) type Malformed = &'static str;
+
+/// Builds a column of words that come again and again.
+pub(crate) type WordBuilder = StringDictionaryBuilder<Int32Type>;
+
+pub(crate) fn words(name: &str, nullable: bool) -> Field {
+    let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    Field::new(name, kind, nullable)
+}
+
+pub(crate) fn integer(name: &str, nullable: bool) -> Field {
+    Field::new(name, DataType::Int64, nullable)
+}
+
+pub(crate) fn moment(name: &str, nullable: bool) -> Field {
+    Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), nullable)
+}
+
+/// The columns that hold a subject's key; one of them is not null.
+pub(crate) fn subject_fields() -> [Field; 4] {
+    [
+        integer("subject_int", true),
+        Field::new("subject_uuid", DataType::FixedSizeBinary(16), true),
+        Field::new("subject_text", DataType::Utf8, true),
+        Field::new("subject_bytes", DataType::Binary, true),
+    ]
+}
+
+/// Builds the columns of [`subject_fields`].
+pub(crate) struct SubjectBuilder {
+    int: Int64Builder,
+    uuid: FixedSizeBinaryBuilder,
+    text: StringBuilder,
+    bytes: BinaryBuilder,
+}
+
+impl SubjectBuilder {
+    pub(crate) fn with_capacity(rows: usize) -> SubjectBuilder {
+        SubjectBuilder {
+            int: Int64Builder::with_capacity(rows),
+            uuid: FixedSizeBinaryBuilder::new(16),
+            text: StringBuilder::new(),
+            bytes: BinaryBuilder::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, key: &Key) {
+        let (mut int, mut uuid, mut text, mut bytes) = (None, None, None, None);
+        match key {
+            Key::Int(key) => int = Some(*key),
+            Key::Uuid(key) => uuid = Some(key.to_be_bytes()),
+            Key::Text(key) => match std::str::from_utf8(key) {
+                Ok(key) => text = Some(key),
+                Err(_) => bytes = Some(&**key),
+            },
+            Key::Unattributed(_) => {}
+        }
+        self.int.append_option(int);
+        match uuid {
+            // 16 bytes fit a column of 16 bytes.
+            Some(uuid) => drop(self.uuid.append_value(uuid)),
+            None => self.uuid.append_null(),
+        }
+        self.text.append_option(text);
+        self.bytes.append_option(bytes);
+    }
+
+    pub(crate) fn finish(mut self) -> [ArrayRef; 4] {
+        [
+            Arc::new(self.int.finish()),
+            Arc::new(self.uuid.finish()),
+            Arc::new(self.text.finish()),
+            Arc::new(self.bytes.finish()),
+        ]
+    }
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: Malformed) -> Result<&'a ArrayRef, Malformed> {
+    batch.column_by_name(name).ok_or(name)
+}
+
+/// A column of integers or moments.
+pub(crate) struct Integers<'a>(&'a Int64Array);
+
+impl<'a> Integers<'a> {
+    pub(crate) fn of(batch: &'a RecordBatch, name: Malformed) -> Result<Integers<'a>, Malformed> {
+        column(batch, name)?.as_primitive_opt::<Int64Type>().map(Integers).ok_or(name)
+    }
+
+    /// Reads a column of moments as µs since 1970.
+    pub(crate) fn moments(batch: &'a RecordBatch, name: Malformed) -> Result<Vec<Option<i64>>, Malformed> {
+        let column = column(batch, name)?;
+        let times = column.as_primitive_opt::<arrow_array::types::TimestampMicrosecondType>().ok_or(name)?;
+        Ok(times.iter().collect())
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Option<i64> {
+        (at < self.0.len() && self.0.is_valid(at)).then(|| self.0.value(at))
+    }
+
+    pub(crate) fn values(&self) -> &'a [i64] {
+        self.0.values()
+    }
+
+    pub(crate) fn unsigned(&self, at: usize, name: Malformed) -> Result<u64, Malformed> {
+        self.get(at).and_then(|value| u64::try_from(value).ok()).ok_or(name)
+    }
+}
+
+/// A column of words.
+pub(crate) struct Words<'a> {
+    keys: &'a Int32Array,
+    values: &'a StringArray,
+}
+
+impl<'a> Words<'a> {
+    pub(crate) fn of(batch: &'a RecordBatch, name: Malformed) -> Result<Words<'a>, Malformed> {
+        let dictionary = column(batch, name)?.as_dictionary_opt::<Int32Type>().ok_or(name)?;
+        let values = dictionary.values().as_string_opt::<i32>().ok_or(name)?;
+        Ok(Words { keys: dictionary.keys(), values })
+    }
+
+    /// Returns the place of a word in the batch's dictionary.
+    pub(crate) fn place(&self, at: usize) -> Option<usize> {
+        let valid = at < self.keys.len() && self.keys.is_valid(at);
+        usize::try_from(if valid { self.keys.value(at) } else { -1 })
+            .ok()
+            .filter(|key| *key < self.values.len())
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Option<&'a str> {
+        self.place(at).map(|place| self.values.value(place))
+    }
+
+    /// Returns the word as a value made once for each word of the batch.
+    pub(crate) fn kept<T: Clone>(
+        &self,
+        at: usize,
+        kept: &mut HashMap<usize, T>,
+        make: impl FnOnce(&str) -> T,
+    ) -> Option<T> {
+        let place = self.place(at)?;
+        Some(kept.entry(place).or_insert_with(|| make(self.values.value(place))).clone())
+    }
+}
+
+/// A column of bytes.
+pub(crate) struct Blobs<'a>(&'a BinaryArray);
+
+impl<'a> Blobs<'a> {
+    pub(crate) fn of(batch: &'a RecordBatch, name: Malformed) -> Result<Blobs<'a>, Malformed> {
+        column(batch, name)?.as_binary_opt::<i32>().map(Blobs).ok_or(name)
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Option<&'a [u8]> {
+        (at < self.0.len() && self.0.is_valid(at)).then(|| self.0.value(at))
+    }
+}
+
+/// The columns of [`subject_fields`], read.
+pub(crate) struct SubjectColumns<'a> {
+    int: Integers<'a>,
+    uuid: &'a FixedSizeBinaryArray,
+    text: &'a StringArray,
+    bytes: Blobs<'a>,
+}
+
+impl<'a> SubjectColumns<'a> {
+    pub(crate) fn of(batch: &'a RecordBatch) -> Result<SubjectColumns<'a>, Malformed> {
+        Ok(SubjectColumns {
+            int: Integers::of(batch, "subject_int")?,
+            uuid: column(batch, "subject_uuid")?.as_fixed_size_binary_opt().ok_or("subject_uuid")?,
+            text: column(batch, "subject_text")?.as_string_opt::<i32>().ok_or("subject_text")?,
+            bytes: Blobs::of(batch, "subject_bytes")?,
+        })
+    }
+
+    /// Returns the key; `None` if there is none.
+    pub(crate) fn get(&self, at: usize) -> Option<Key> {
+        if let Some(key) = self.int.get(at) {
+            return Some(Key::Int(key));
+        }
+        if at < self.uuid.len() && self.uuid.is_valid(at) {
+            return self.uuid.value(at).try_into().ok().map(|key| Key::Uuid(u128::from_be_bytes(key)));
+        }
+        if at < self.text.len() && self.text.is_valid(at) {
+            return Some(Key::Text(self.text.value(at).as_bytes().into()));
+        }
+        self.bytes.get(at).map(|key| Key::Text(key.into()))
+    }
+}
