@@ -319,7 +319,7 @@ impl EntryMaker<'_> {
                 sets.push((bulk.place, SubjectSet { erased, ..set }));
             }
         }
-        sets.sort_by(|a, b| (a.0, order_of(&a.1)).cmp(&(b.0, order_of(&b.1))));
+        sets.sort_by_key(|(at, set)| (*at, order_of(set)));
         Ok(sets.into_iter().map(|(_, set)| set).collect())
     }
 

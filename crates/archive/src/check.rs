@@ -175,9 +175,8 @@ pub fn check(checked: &Checked<'_>) -> Result<ArchiveReport, ArchiveError> {
             });
         }
     });
-    match found.into_inner() {
-        Some((_, fault)) => report.fault = Some(fault?),
-        None => {}
+    if let Some((_, fault)) = found.into_inner() {
+        report.fault = Some(fault?);
     }
     Ok(report)
 }

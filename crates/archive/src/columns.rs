@@ -93,7 +93,7 @@ impl SubjectBuilder {
     }
 }
 
-fn column<'a>(batch: &'a RecordBatch, name: Malformed) -> Result<&'a ArrayRef, Malformed> {
+fn column(batch: &RecordBatch, name: Malformed) -> Result<&ArrayRef, Malformed> {
     batch.column_by_name(name).ok_or(name)
 }
 

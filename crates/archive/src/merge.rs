@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
+use arrow_array::RecordBatch;
 use rastro_ledger::decode_subjects;
 
 use crate::error::ArchiveError;
@@ -19,10 +20,12 @@ use crate::table::{
 };
 use crate::write::{Place, TableWriter};
 
+type Decode<R> = dyn FnMut(&RecordBatch) -> Result<Vec<R>, &'static str>;
+
 /// Rows of one segment's table, a batch at a time.
 struct Stream<R> {
     batches: Option<Batches>,
-    decode: Box<dyn FnMut(&arrow_array::RecordBatch) -> Result<Vec<R>, &'static str>>,
+    decode: Box<Decode<R>>,
     ready: IntoIter<R>,
     next: Option<R>,
 }
@@ -31,7 +34,7 @@ impl<R> Stream<R> {
     fn open(
         segment: &OpenSegment,
         table: Table,
-        decode: impl FnMut(&arrow_array::RecordBatch) -> Result<Vec<R>, &'static str> + 'static,
+        decode: impl FnMut(&RecordBatch) -> Result<Vec<R>, &'static str> + 'static,
     ) -> Result<Stream<R>, ArchiveError> {
         let batches = segment.table(table).map(|table| table.read(&[], None)).transpose()?;
         let mut stream =
@@ -270,10 +273,10 @@ fn merge_exposure(
         streams.collect::<Result<_, _>>()?,
         |a: &Exposed, b: &Exposed| a.principal.cmp(&b.principal),
         |_, row| {
-            if current.as_ref() != Some(&row.principal) {
-                if let Some(principal) = current.replace(row.principal.clone()) {
-                    write_exposed(&mut writer, &principal, std::mem::take(&mut seen))?;
-                }
+            if current.as_ref() != Some(&row.principal)
+                && let Some(principal) = current.replace(row.principal.clone())
+            {
+                write_exposed(&mut writer, &principal, std::mem::take(&mut seen))?;
             }
             let subjects =
                 decode_subjects(&row.coded).map_err(|_| ArchiveError::malformed(&place.label)("coded"))?;

@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// Protocols of the lookup
     #[arg(long, value_delimiter = ',', default_values_t = [Mode::Simple, Mode::Extended, Mode::Prepared])]
     modes: Vec<Mode>,
-    /// Only these routes (direct is always measured)
+    /// Only these routes [default: all but origin; direct is always measured]
     #[arg(long, value_delimiter = ',')]
     routes: Vec<RouteKind>,
     /// The `rastro` binary [default: beside this one]
@@ -91,12 +91,14 @@ pub(crate) enum RouteKind {
     Group,
     /// Rastro, released after the sync.
     Strict,
+    /// As `group`, but no values are looked for: the origin of a column alone tells whose it is.
+    Origin,
 }
 
 impl RouteKind {
     /// All routes, in the order of the tables.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Direct, Self::Pgbouncer, Self::Pgaudit, Self::Group, Self::Strict];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Direct, Self::Pgbouncer, Self::Pgaudit, Self::Group, Self::Strict, Self::Origin];
 
     /// Returns the column heading.
     pub(crate) fn name(self) -> &'static str {
@@ -106,6 +108,7 @@ impl RouteKind {
             Self::Pgaudit => "pgaudit",
             Self::Group => "Rastro group",
             Self::Strict => "Rastro strict",
+            Self::Origin => "Rastro, origin only",
         }
     }
 }
@@ -147,7 +150,11 @@ impl Options {
         };
         let routes = RouteKind::ALL
             .into_iter()
-            .filter(|kind| *kind == RouteKind::Direct || self.routes.is_empty() || self.routes.contains(kind))
+            .filter(|kind| match kind {
+                RouteKind::Direct => true,
+                RouteKind::Origin => self.routes.contains(kind),
+                _ => self.routes.is_empty() || self.routes.contains(kind),
+            })
             .collect();
         Ok(Plan {
             rounds: self.rounds.unwrap_or(if self.quick { 2 } else { 5 }).max(1),

@@ -13,6 +13,13 @@ use crate::statistics::Spread;
 use crate::targets;
 use crate::work::{Cell, Work};
 
+/// Routes that record what was shown.
+const RECORDING: [RouteKind; 4] =
+    [RouteKind::Pgaudit, RouteKind::Group, RouteKind::Strict, RouteKind::Origin];
+/// Routes with a process of their own.
+const PROXIES: [RouteKind; 4] =
+    [RouteKind::Pgbouncer, RouteKind::Group, RouteKind::Strict, RouteKind::Origin];
+
 /// All figures of a run.
 pub(crate) struct Report<'a> {
     pub(crate) plan: &'a Plan,
@@ -76,7 +83,7 @@ impl Report<'_> {
         });
         out += &self.table(
             "Rate, relative to PgBouncer in the same round",
-            &self.routes_of(&[RouteKind::Pgaudit, RouteKind::Group, RouteKind::Strict]),
+            &self.routes_of(&RECORDING),
             |cell, route| self.ratio(cell, route, RouteKind::Pgbouncer).map(|ratio| with_range(ratio, 2)),
         );
         out += &targets::table(self);
@@ -103,7 +110,7 @@ impl Report<'_> {
         );
         out += &self.table(
             "Bytes recorded for each lookup or page; for exports, for 100,000 rows",
-            &self.routes_of(&[RouteKind::Pgaudit, RouteKind::Group, RouteKind::Strict]),
+            &self.routes_of(&RECORDING),
             |cell, route| {
                 let times = if matches!(cell.work, Work::Export(_)) { 100_000.0 } else { 1.0 };
                 let bytes = self.spread(cell, route, |sample| Some(sample.recorded_bytes? * times))?;
@@ -192,7 +199,7 @@ impl Report<'_> {
     }
 
     fn proxies(&self) -> Vec<RouteKind> {
-        self.routes_of(&[RouteKind::Pgbouncer, RouteKind::Group, RouteKind::Strict])
+        self.routes_of(&PROXIES)
     }
 
     /// Returns those of `kinds` that were measured.

@@ -90,7 +90,7 @@ impl Routes {
         for &kind in &plan.routes {
             match all.open(plan, kind) {
                 Ok(route) => all.routes.push(route),
-                Err(error) if matches!(kind, RouteKind::Group | RouteKind::Strict) => {
+                Err(error) if matches!(kind, RouteKind::Group | RouteKind::Strict | RouteKind::Origin) => {
                     let line = format!("{} skipped: {error:#}", kind.name());
                     eprintln!("{line}");
                     all.skipped.push(line);
@@ -146,7 +146,7 @@ impl Routes {
                 Ok(Route { kind, port: audited.port(), proxy: None, record: Some(audited.log_directory()) })
             }
             RouteKind::Pgbouncer => self.open_pgbouncer(server).context("cannot start PgBouncer"),
-            RouteKind::Group | RouteKind::Strict => self.open_rastro(plan, kind, server),
+            RouteKind::Group | RouteKind::Strict | RouteKind::Origin => self.open_rastro(plan, kind, server),
         }
     }
 
@@ -178,8 +178,12 @@ impl Routes {
         if !plan.rastro.exists() {
             anyhow::bail!("`{}` does not exist", plan.rastro.display());
         }
-        let durability = if kind == RouteKind::Strict { "strict" } else { "group" };
-        let directory = self.scratch.join(durability);
+        let (name, durability, values) = match kind {
+            RouteKind::Strict => ("strict", "strict", true),
+            RouteKind::Origin => ("origin", "group", false),
+            _ => ("group", "group", true),
+        };
+        let directory = self.scratch.join(name);
         std::fs::create_dir_all(&directory)?;
         let (port, console) = (free_port()?, free_port()?);
         let ledger = directory.join("data");
@@ -190,7 +194,7 @@ impl Routes {
             format!(
                 "listen = \"127.0.0.1:{port}\"\nconsole = \"127.0.0.1:{console}\"\ndata_dir = \"{}\"\n\
                  mode = \"enforce\"\n[database]\nurl = \"postgres://{GATEWAY}@127.0.0.1:{server}/{DATABASE}\"\n\
-                 {SUBJECT}{reason}{BUDGET}[ledger]\ndurability = \"{durability}\"\n",
+                 {SUBJECT}{reason}{BUDGET}[ledger]\ndurability = \"{durability}\"\n[values]\nenabled = {values}\n",
                 ledger.display()
             ),
         )?;

@@ -69,11 +69,11 @@ pub(crate) fn table(report: &Report<'_>) -> String {
 /// Returns `target | measured | verdict` for each target of one line.
 fn cell_verdicts(report: &Report<'_>, cell: Cell, route: RouteKind) -> Vec<String> {
     let mut verdicts = Vec::new();
-    if let Some((target, base)) = rate_target(cell, route)
-        && let Some(ratio) = report.ratio(cell, route, base)
-    {
-        let met = word(ratio.median >= target);
-        verdicts.push(format!("{target:.2} of {} | {} | {met}", base.name(), with_range(ratio, 2)));
+    for (target, base) in rate_target(cell, route).into_iter().chain(everything_target(cell, route)) {
+        if let Some(ratio) = report.ratio(cell, route, base) {
+            let met = word(ratio.median >= target);
+            verdicts.push(format!("{target:.2} of {} | {} | {met}", base.name(), with_range(ratio, 2)));
+        }
     }
     let mut at_most = |target: String, good: RangeInclusive<f64>, figure: Option<Spread>, decimals: usize| {
         if let Some(figure) = figure {
@@ -102,7 +102,7 @@ fn rate_target(cell: Cell, route: RouteKind) -> Option<(f64, RouteKind)> {
     let strict = match route {
         RouteKind::Group => false,
         RouteKind::Strict => true,
-        RouteKind::Direct | RouteKind::Pgbouncer | RouteKind::Pgaudit => return None,
+        _ => return None,
     };
     match (cell.work, cell.clients) {
         (Work::Lookup(_), 8 | 32) => Some((if strict { 0.80 } else { 0.95 }, RouteKind::Pgbouncer)),
@@ -110,6 +110,12 @@ fn rate_target(cell: Cell, route: RouteKind) -> Option<(f64, RouteKind)> {
         (Work::Export(_), 1) => Some((0.90, RouteKind::Pgbouncer)),
         _ => None,
     }
+}
+
+/// Returns what must be left of the rate with attribution by origin alone.
+fn everything_target(cell: Cell, route: RouteKind) -> Option<(f64, RouteKind)> {
+    let is_bulk = matches!((cell.work, cell.clients), (Work::Page, _) | (Work::Export(_), 1));
+    (is_bulk && route == RouteKind::Group).then_some((0.90, RouteKind::Origin))
 }
 
 /// Returns what is good of a cost: none at all would be a fault of the route or of the bench.

@@ -61,9 +61,12 @@ pub(crate) fn encode_disclosures(rows: &[Disclosed]) -> Result<RecordBatch, Arro
     RecordBatch::try_new(Table::Disclosures.columns(), columns)
 }
 
+/// Kind, fields and certainty.
+type Parts = (Box<str>, Box<str>, Box<str>);
+
 /// The combinations met so far, each made once.
 #[derive(Debug, Default)]
-pub(crate) struct Combinations(HashMap<(Box<str>, Box<str>, Box<str>), Arc<Combination>>);
+pub(crate) struct Combinations(HashMap<Parts, Arc<Combination>>);
 
 impl Combinations {
     pub(crate) fn get(

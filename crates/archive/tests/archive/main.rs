@@ -1,5 +1,5 @@
 //! Archives written, read, broken and checked.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod faults;
 mod interop;
