@@ -24,8 +24,11 @@ pub(crate) fn used_bytes(directory: &Path) -> Result<u64> {
         if entry.file_type()?.is_dir() {
             total += used_bytes(&entry.path())?;
         } else if entry.file_type()?.is_file() {
-            total += used_length(&entry.path())
-                .with_context(|| format!("cannot read `{}`", entry.path().display()))?;
+            total += match used_length(&entry.path()) {
+                // It was renamed meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+                length => length.with_context(|| format!("cannot read `{}`", entry.path().display()))?,
+            };
         }
     }
     Ok(total)

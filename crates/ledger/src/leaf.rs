@@ -41,7 +41,7 @@ impl LeafMaker {
     ) -> [u8; LEAF_DATA_LEN] {
         let head_salt = self.put_parts(entry, secret);
         if order == PartOrder::ByHash && self.parts.len() > 1 {
-            self.parts.sort_unstable();
+            self.parts.sort_unstable_by_key(in_words);
         }
         self.put_header(entry);
         self.bytes.extend_from_slice(file_header.unwrap_or_default());
@@ -212,6 +212,12 @@ impl LeafMaker {
     fn put_part(&mut self, salts: &mut PartSalts) {
         self.parts.push(digest(&[&[0x02], &salts.next_salt(), &self.bytes]));
     }
+}
+
+/// Returns a hash as numbers that compare as its bytes do, only faster.
+fn in_words(hash: &Hash) -> [u64; 4] {
+    let (words, _) = hash.as_chunks();
+    std::array::from_fn(|at| words.get(at).map_or(0, |word| u64::from_be_bytes(*word)))
 }
 
 fn put_set_head(out: &mut Vec<u8>, set: &SubjectSet) {

@@ -26,7 +26,12 @@ pub fn hash_leaf(entry: &[u8]) -> Hash {
 
 /// Returns the hash of an inner node: SHA-256 of 0x01 and its children.
 pub fn hash_node(left: &Hash, right: &Hash) -> Hash {
-    digest(&[&[0x01], left, right])
+    const LEN: usize = 65;
+    let mut message = [0; 2 * BLOCK];
+    message[0] = 0x01;
+    message[1..33].copy_from_slice(left);
+    message[33..LEN].copy_from_slice(right);
+    hash_padded(&mut message, LEN)
 }
 
 /// The state SHA-256 begins with (FIPS 180-4, section 5.3.3).
@@ -53,15 +58,21 @@ pub(crate) fn digest(parts: &[&[u8]]) -> Hash {
         }
         at += part.len();
     }
-    if let Some(end) = message.get_mut(at) {
+    let (used, _) = message.split_at_mut(blocks * BLOCK);
+    hash_padded(used, len)
+}
+
+/// Hashes a message of `len` bytes that stands in whole blocks, zeros behind it.
+#[inline]
+fn hash_padded(blocks: &mut [u8], len: usize) -> Hash {
+    if let Some(end) = blocks.get_mut(len) {
         *end = 0x80;
     }
-    let (used, _) = message.split_at_mut(blocks * BLOCK);
-    if let Some(last) = used.last_chunk_mut() {
+    if let Some(last) = blocks.last_chunk_mut() {
         *last = (len as u64 * 8).to_be_bytes();
     }
     let mut state = FIRST_STATE;
-    compress256(&mut state, used.as_chunks().0);
+    compress256(&mut state, blocks.as_chunks().0);
     let mut hash = Hash::default();
     for (to, word) in hash.as_chunks_mut().0.iter_mut().zip(state) {
         *to = word.to_be_bytes();
@@ -75,20 +86,23 @@ const BLOCK: usize = 64;
 /// Returns the Merkle root of `leaves` (n hashes, entry order); for n = 0 the hash of the empty string.
 /// O(n) hashing. Source: RFC 6962, section 2.1.
 pub fn merkle_root(leaves: &[Hash]) -> Hash {
-    let mut level = leaves.to_vec();
-    while level.len() > 1 {
-        // Pairs from the left; an odd one at the end moves up as it is. The same tree as splitting at the
-        // largest power of two.
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => hash_node(left, right),
-                [single] => *single,
-                _ => [0; 32],
-            })
-            .collect();
+    // Pairs from the left; an odd one at the end moves up as it is. The same tree as splitting at the largest
+    // power of two.
+    let up = |level: &[Hash]| -> Vec<Hash> {
+        let (pairs, odd) = level.as_chunks::<2>();
+        pairs.iter().map(|[left, right]| hash_node(left, right)).chain(odd.first().copied()).collect()
+    };
+    match leaves {
+        [] => digest(&[]),
+        [only] => *only,
+        _ => {
+            let mut level = up(leaves);
+            while level.len() > 1 {
+                level = up(&level);
+            }
+            level.first().copied().unwrap_or_default()
+        }
     }
-    level.first().copied().unwrap_or_else(|| digest(&[]))
 }
 
 #[cfg(test)]

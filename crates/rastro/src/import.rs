@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use rastro_intake::{Names, NotedSubjects};
 use rastro_ledger::seal::{SealPaths, Sealer};
 use rastro_ledger::{ControlEntry, ControlKind, Directory};
-use rastro_model::{Clock, SystemClock, Timestamp};
+use rastro_model::{Certainty, Clock, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::incident::{LogSources, Progress, Read, stream_logs};
@@ -63,8 +63,9 @@ fn fill(paths: &SealPaths, sources: &LogSources, kind: &str, by: &str) -> anyhow
     let mut writer = Writer::open(paths.spool.clone(), kind)?;
     let mut digest = None;
     let caveats = stream_logs(sources, &names, &noted, true, &mut |read| match read {
-        Read::Begins(path) => {
-            writer.begin_log(path);
+        Read::Begins { path, infers } => {
+            // A statement's keys say whom it asked for, not whether there was a row.
+            writer.begin_log(path, if infers { Certainty::Derived } else { Certainty::Exact });
             digest = Some(Digest::start(path));
             Ok(())
         }

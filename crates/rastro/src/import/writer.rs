@@ -52,6 +52,8 @@ pub(super) struct Writer {
     batch: ShownBatch,
     statements: u64,
     log: String,
+    /// Of what the log says was shown.
+    certainty: Certainty,
     of_log: Written,
     total: Written,
 }
@@ -93,12 +95,14 @@ impl Writer {
             batch,
             statements: 0,
             log,
+            certainty: Certainty::Exact,
             of_log,
             total,
         })
     }
 
-    pub(super) fn begin_log(&mut self, path: &Path) {
+    pub(super) fn begin_log(&mut self, path: &Path, certainty: Certainty) {
+        self.certainty = certainty;
         self.log =
             path.file_name().map_or_else(|| "-".to_owned(), |name| name.to_string_lossy().into_owned());
         self.session = session_of(&self.spool, &self.log);
@@ -168,7 +172,7 @@ impl Writer {
             };
             self.batch.begin_row();
             let shown = self.batch.subject(&key);
-            self.batch.push(KindId(0), shown, access.fields, Certainty::Exact);
+            self.batch.push(KindId(0), shown, access.fields, self.certainty);
             if access.explained == Some(true) {
                 reasons.push((key, access.reason));
             }

@@ -61,8 +61,8 @@ pub(crate) fn read_logs(sources: &LogSources, victims: &[String]) -> anyhow::Res
 
 /// What comes of reading logs.
 pub(crate) enum Read<'a> {
-    /// A file begins.
-    Begins(&'a Path),
+    /// A file begins; `infers`: it holds statements, whose subjects are inferred from the keys they name.
+    Begins { path: &'a Path, infers: bool },
     /// Accesses of the file begun last.
     Batch(AccessBatch),
     /// The file begun last is read.
@@ -97,7 +97,8 @@ pub(crate) fn stream_logs(
     let mut of_audit = Vec::new();
     for path in &sources.logs {
         let mut progress = Progress::new(format!("of `{}` read", path.display()), file_bytes(path));
-        sink(Read::Begins(path))?;
+        let infers = path.as_os_str() != "-" && is_csvlog(path)?;
+        sink(Read::Begins { path, infers })?;
         let mut failed = None;
         let mut take = |batch: AccessBatch, bytes: u64| {
             if failed.is_none() {
@@ -105,7 +106,7 @@ pub(crate) fn stream_logs(
             }
             progress.at(bytes);
         };
-        let tally = if path.as_os_str() != "-" && is_csvlog(path)? {
+        let tally = if infers {
             ensure!(
                 !sources.tables.is_empty(),
                 "`{}` is PostgreSQL's own log: name the subjects' table with -c, or --subject-table and --subject-key",

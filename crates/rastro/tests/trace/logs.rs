@@ -172,6 +172,16 @@ fn log_of_pgaudit_names_the_account_by_the_keys_in_its_statements() {
     assert_eq!(answer["named"], serde_json::json!([world.insider]), "{}", answer["caveats"]);
     assert!(has_caveat(&answer, "a log of statements"), "{}", answer["caveats"]);
 
+    let import = ["import", "--access-log", "audit.csv", "--out", "old", "--format", "json"];
+    let told = rig.objects(&[&import[..], &table].concat());
+    assert!(has_caveat(&told[0], "a log of statements"), "{}", told[0]);
+    let shown = rig.objects(&["disclosures", "--store", "old", "--format", "ndjson"]);
+    assert_eq!(shown.len(), world.rows.len());
+    // A key in a statement says whom it asked for; nobody knows that there was a row.
+    assert!(shown.iter().all(|disclosure| disclosure["certainty"] == "derived"), "{}", shown[0]);
+    let from_ledger = rig.trace(&["--store", "old", "--population", "20000"]);
+    assert_eq!(from_ledger["named"], answer["named"], "{}", from_ledger["caveats"]);
+
     let without = rig.run(&["trace", "--victims", "victims.csv", "--access-log", "audit.csv"]);
     assert_eq!(without.status, Some(2));
     assert!(without.complaint.contains("name the subjects' table"), "{}", without.complaint);
