@@ -13,7 +13,7 @@ use crate::keyed_hash::HashKey;
 
 const KEY_TEXT_MAX: usize = 1 << 16;
 /// The entries of a table up to this size are kept in memory; of a larger one they are read when needed.
-const RESIDENT_BYTES_MAX: u64 = 40 << 20;
+const RESIDENT_BYTES_MAX: u64 = 24 << 20;
 /// Bit 39 of an entry's key: the rest is a place among the keys.
 pub(super) const KEY_IS_PLACE: u64 = 1 << 39;
 
