@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rastro_ledger::{Content, Entry, Origins, SpoolReader, Subjects};
+use rastro_ledger::{Content, Entry, EntryNo, Origins, SpoolReader, Subjects};
 use rastro_model::Principal;
 
 use crate::archive::{Archive, Exposure, Query, Sighting, combination_of, exposures_of};
@@ -66,9 +66,8 @@ impl LedgerReader {
         let manifest = self.archive.as_ref().map(Archive::manifest);
         let (next, file) = manifest.map_or((0, 0), |state| (state.next_entry(), state.next_file()));
         let mut reader = SpoolReader::open(&self.spool)?;
-        reader.begin_at(file)?;
-        let entries = reader.filter(move |entry| entry.as_ref().map_or(true, |entry| entry.no.0 >= next));
-        Ok(entries.map(|entry| entry.map_err(ArchiveError::from)))
+        reader.begin_at(file, EntryNo(next))?;
+        Ok(reader.map(|entry| entry.map_err(ArchiveError::from)))
     }
 
     /// Returns the entries that may be of interest to a query: see [`Archive::entries`].

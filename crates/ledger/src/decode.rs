@@ -221,20 +221,33 @@ impl Decoder {
 
     /// Reads records from the front of `body` until one is an entry; `None` at the end.
     pub(crate) fn next_entry(&mut self, body: &mut &[u8]) -> Result<Option<Entry>, FormatError> {
+        self.next_entry_from(body, 0)
+    }
+
+    /// The same, passing over entries before number `from`: their subjects are not looked at.
+    pub(crate) fn next_entry_from(
+        &mut self,
+        body: &mut &[u8],
+        from: u64,
+    ) -> Result<Option<Entry>, FormatError> {
         let mut cursor = Cursor(body);
         while cursor.len() > 0 {
             let record = cursor.counted()?;
             *body = cursor.0;
-            if let Some(content) = self.record(Cursor(record))? {
+            let wanted = self.next_no >= from;
+            if let Some(content) = self.record(Cursor(record), wanted)? {
                 let no = EntryNo(self.next_no);
                 self.next_no = self.next_no.checked_add(1).ok_or(FormatError::Range("entry number"))?;
-                return Ok(Some(Entry { no, schema: Arc::clone(&self.schema), content }));
+                if wanted {
+                    return Ok(Some(Entry { no, schema: Arc::clone(&self.schema), content }));
+                }
             }
         }
         Ok(None)
     }
 
-    fn record(&mut self, mut cursor: Cursor<'_>) -> Result<Option<Content>, FormatError> {
+    // `wanted`: the entry's subjects are.
+    fn record(&mut self, mut cursor: Cursor<'_>, wanted: bool) -> Result<Option<Content>, FormatError> {
         let content = match cursor.byte()? {
             SECTION => self.section(&mut cursor).map(|()| None),
             SCHEMA => self.schema(&mut cursor).map(|()| None),
@@ -256,7 +269,7 @@ impl Decoder {
             ERASURE => self.erasure(&mut cursor).map(Some),
             ACCOUNT => self.account(&mut cursor).map(Some),
             tag => match tag.checked_sub(DISCLOSURE).and_then(|n| Outcome::ALL.get(usize::from(n))) {
-                Some(outcome) => self.disclosure(&mut cursor, *outcome).map(Some),
+                Some(outcome) => self.disclosure(&mut cursor, *outcome, wanted).map(Some),
                 None => Err(FormatError::Tag(tag)),
             },
         }?;
@@ -314,7 +327,12 @@ impl Decoder {
         lookup(&self.principals, number, "principal").cloned()
     }
 
-    fn disclosure(&mut self, cursor: &mut Cursor<'_>, outcome: Outcome) -> Result<Content, FormatError> {
+    fn disclosure(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        outcome: Outcome,
+        wanted: bool,
+    ) -> Result<Content, FormatError> {
         let time = self.time(cursor)?;
         let at = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
         let principal = cursor.varint().and_then(|number| self.principal(number))?;
@@ -326,6 +344,9 @@ impl Decoder {
         let rows = u32::try_from(cursor.varint()?).map_err(|_| FormatError::Range("rows"))?;
         let mut sets = Vec::new();
         let mut room = SUBJECTS_MAX;
+        if !wanted {
+            *cursor = Cursor(&[]);
+        }
         while cursor.len() > 0 {
             let Combination { kind, certainty, fields } =
                 *lookup(&self.combinations, cursor.varint()?, "combination")?;

@@ -2,6 +2,7 @@
 
 use crate::decode::Entry;
 use crate::disk::Files;
+use crate::entry::EntryNo;
 use crate::frame::HEADER_LEN;
 use crate::leaf::LeafMaker;
 use crate::merkle::Hash;
@@ -38,7 +39,7 @@ impl<F: Files, S: Store> PlacedEntries<F, S> {
     /// The spool cannot be read.
     pub fn open(files: F, salts: S, from: u64) -> Result<PlacedEntries<F, S>, SealError> {
         let mut reader = SpoolReader::open_on(files)?;
-        reader.begin_at(from)?;
+        reader.begin_at(from, EntryNo(0))?;
         Ok(PlacedEntries { reader, salts, file: None, next: 0 })
     }
 

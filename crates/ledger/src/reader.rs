@@ -67,6 +67,8 @@ pub struct SpoolReader<F: Files = Directory> {
     /// Bytes of the frame's body already decoded.
     used: usize,
     frame_at: u64,
+    /// Entries before this number are passed over.
+    from: u64,
     /// Nothing beyond is read.
     limit: Option<Position>,
     /// The file to stay in.
@@ -108,6 +110,7 @@ impl<F: Files> SpoolReader<F> {
             frame: Vec::new(),
             used: 0,
             frame_at: 0,
+            from: 0,
             limit: None,
             only: None,
         })
@@ -119,11 +122,13 @@ impl<F: Files> SpoolReader<F> {
         self.facts = None;
     }
 
-    /// Starts at file `seq`, or at the first if that is gone or 0.
+    /// Starts at entry `from`, which is in file `seq` or behind it; at the first file if that is gone or 0. The
+    /// subjects of entries before are not decoded.
     ///
     /// # Errors
     /// The list of files cannot be read.
-    pub fn begin_at(&mut self, seq: u64) -> Result<(), ReadError> {
+    pub fn begin_at(&mut self, seq: u64, from: EntryNo) -> Result<(), ReadError> {
+        self.from = from.0;
         let files = self.files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
         if files.contains(&seq) {
             self.start_at(seq);
@@ -176,7 +181,8 @@ impl<F: Files> SpoolReader<F> {
     pub fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
         loop {
             let mut body = self.frame.get(self.used..).unwrap_or_default();
-            let entry = self.decoder.next_entry(&mut body).map_err(|source| ReadError::Malformed {
+            let entry = self.decoder.next_entry_from(&mut body, self.from);
+            let entry = entry.map_err(|source| ReadError::Malformed {
                 seq: self.seq.unwrap_or_default(),
                 offset: self.frame_at,
                 source,

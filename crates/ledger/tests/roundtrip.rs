@@ -131,6 +131,30 @@ fn spool_bytes_end_with_the_last_whole_frame_of_each_file() {
 }
 
 #[test]
+fn reading_from_any_entry_on_gives_the_end_of_reading_all() {
+    let dir = tempfile::tempdir().unwrap();
+    for run in 0..2 {
+        let spool = Spool::open(config(dir.path())).unwrap();
+        for at in 0..5 {
+            // Sessions and times are told by difference to what was passed over.
+            lookup(&spool, &session(&spool), at * 3, run * 10 + at.cast_signed());
+        }
+        spool.close().unwrap();
+    }
+    let entries = |seq, from| {
+        let mut reader = SpoolReader::open(dir.path()).unwrap();
+        reader.begin_at(seq, from).unwrap();
+        reader.collect::<Result<Vec<Entry>, _>>().unwrap()
+    };
+    let all = entries(0, EntryNo(0));
+    assert!(all.len() >= 10);
+    for at in 0..=all.len() {
+        let from = all.get(at).map_or(EntryNo(u64::MAX), |entry| entry.no);
+        assert_eq!(entries(1, from), all[at..], "from {from:?}");
+    }
+}
+
+#[test]
 fn second_writer_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(config(dir.path())).unwrap();
