@@ -16,6 +16,11 @@ fmt:
 one CRATE:
     cargo test -p rastro-{{CRATE}}
 
+# What `./test` leaves out: SQL over the ledger, whose engine takes minutes to build
+query:
+    cargo clippy --workspace --all-targets --features rastro/query,rastro-archive/query -- -D warnings
+    cargo test --workspace --features rastro/query,rastro-archive/query sql
+
 # The story on a scratch PostgreSQL
 demo *ARGS:
     ./demo {{ARGS}}

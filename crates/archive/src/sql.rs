@@ -4,7 +4,6 @@ mod narrow;
 mod printed;
 mod rows;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -72,10 +71,6 @@ struct LedgerTable {
 
 #[async_trait]
 impl TableProvider for LedgerTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         self.rows.columns()
     }

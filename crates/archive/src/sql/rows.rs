@@ -85,7 +85,8 @@ impl Rows {
         let mut sheet = Sheet::new(self);
         for entry in entries {
             let entry = entry.map_err(|error| DataFusionError::External(error.into()))?;
-            let Some(shared) = self.shared(&entry) else { continue };
+            let told = told_of(&entry);
+            let Some(shared) = self.shared(&entry, told.as_deref()) else { continue };
             match self {
                 Rows::Statements => sheet.push(&shared, &[]),
                 Rows::Disclosures => {
@@ -126,8 +127,8 @@ impl Rows {
         Ok(())
     }
 
-    /// Returns the cells that all rows of an entry share; `None` if it has no row.
-    fn shared(self, entry: &Entry) -> Option<Vec<Cell<'_>>> {
+    /// Returns the cells that all rows of an entry share; `None` if it has no row. `told`: see [`told_of`].
+    fn shared<'a>(self, entry: &'a Entry, told: Option<&'a str>) -> Option<Vec<Cell<'a>>> {
         let number = i64::try_from(entry.no.0).ok();
         let mut cells = vec![Cell::Number(number), Cell::Time(entry.time())];
         let (what, principal, session) = match &entry.content {
@@ -157,13 +158,7 @@ impl Rows {
             Content::Erasure(erasure) => Some(&*erasure.by),
             _ => control.map(|control| &*control.by),
         };
-        let told = match &entry.content {
-            Content::ErasedReason(reason) => Some(told::of_erased_reason(reason)),
-            Content::Erasure(erasure) => Some(told::of_erasure(erasure)),
-            Content::Account(account) => Some(told::of_account(account)),
-            _ => None,
-        };
-        let why = why.or(told.as_deref());
+        let why = why.or(told);
         let is_attributed =
             |set: &&rastro_ledger::SubjectSet| !matches!(set.subjects, Subjects::Unattributed { .. });
         let subjects = |d: &rastro_ledger::Disclosure| {
@@ -187,6 +182,16 @@ impl Rows {
             Cell::Text(why),
         ]);
         Some(cells)
+    }
+}
+
+/// Returns what `why` says of an entry that has its details there, as JSON.
+fn told_of(entry: &Entry) -> Option<String> {
+    match &entry.content {
+        Content::ErasedReason(reason) => Some(told::of_erased_reason(reason)),
+        Content::Erasure(erasure) => Some(told::of_erasure(erasure)),
+        Content::Account(account) => Some(told::of_account(account)),
+        _ => None,
     }
 }
 

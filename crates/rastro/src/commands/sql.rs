@@ -1,6 +1,5 @@
 use clap::{Args, ValueEnum};
 
-use super::CommandResult;
 use super::ledger_place::LedgerPlace;
 
 #[derive(Debug, Args)]
@@ -32,7 +31,7 @@ enum Format {
 }
 
 #[cfg(not(feature = "query"))]
-pub(super) fn run(arguments: &SqlArguments) -> CommandResult {
+pub(super) fn run(arguments: &SqlArguments) -> super::CommandResult {
     let SqlArguments { sql: _, format: _, place: _ } = arguments;
     let how = "build it with `cargo build --release -p rastro --features query`";
     Err(anyhow::anyhow!("this program was built without SQL over the ledger: {how}").into())
@@ -83,13 +82,7 @@ mod with_engine {
                             .collect();
                         writeln!(self.output, "{}", cells.join("  "))?;
                     }
-                    Format::Csv => {
-                        let mut line = csv::Writer::from_writer(Vec::new());
-                        line.write_record(cells.iter().map(|cell| cell.text()))?;
-                        self.output.write_all(
-                            &line.into_inner().map_err(|error| io::Error::other(error.to_string()))?,
-                        )?;
-                    }
+                    Format::Csv => self.csv_line(cells.iter().map(|cell| cell.text()))?,
                     Format::Json | Format::Ndjson => {
                         let names = columns.fields().iter().map(|field| field.name().clone());
                         let object: serde_json::Map<_, _> =
@@ -112,9 +105,16 @@ mod with_engine {
             let names: Vec<&str> = columns.fields().iter().map(|field| field.name().as_str()).collect();
             match self.format {
                 Format::Table => writeln!(self.output, "{}", names.join("  ").to_uppercase()),
-                Format::Csv => writeln!(self.output, "{}", names.join(",")),
+                Format::Csv => self.csv_line(names),
                 Format::Json | Format::Ndjson => Ok(()),
             }
+        }
+
+        fn csv_line(&mut self, cells: impl IntoIterator<Item: AsRef<[u8]>>) -> io::Result<()> {
+            let mut line = csv::Writer::from_writer(Vec::new());
+            line.write_record(cells)?;
+            let line = line.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+            self.output.write_all(&line)
         }
 
         fn finish(mut self) -> io::Result<()> {
