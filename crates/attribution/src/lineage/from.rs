@@ -255,6 +255,10 @@ impl Resolver<'_> {
         let schema = self.schema;
         self.has_namesakes |= var.schemaname.is_empty() && schema.has_namesake(&var.relname);
         match schema.find(&var.schemaname, &var.relname) {
+            // What the gateway's own query names is the relation that it stands for.
+            Found::One(relation) if self.within_made_up && relation.is_made_up => {
+                anything(Some(&alias), Deps::default())
+            }
             Found::Unprotected => {
                 self.opaque |= HOLDS_VALUES.contains(&var.relname.as_str());
                 anything(Some(&alias), Deps::default())
@@ -303,8 +307,10 @@ impl Resolver<'_> {
         {
             let select = select.clone();
             let (scopes, ctes) = (std::mem::take(&mut self.scopes), std::mem::take(&mut self.ctes));
+            let within_made_up = std::mem::replace(&mut self.within_made_up, relation.is_made_up);
             let mut inner = self.select(&select);
             (self.scopes, self.ctes) = (scopes, ctes);
+            self.within_made_up = within_made_up;
             if relation.is_made_up {
                 inner.forget_conditions();
             }

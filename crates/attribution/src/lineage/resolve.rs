@@ -53,6 +53,8 @@ pub(crate) struct Resolver<'s> {
     pub(crate) has_namesakes: bool,
     pub(super) scopes: Vec<Vec<Reach>>,
     pub(super) ctes: Vec<Cte>,
+    /// A query of the gateway's own is being read.
+    pub(super) within_made_up: bool,
     /// Code that is being read, the outermost first.
     pub(super) running: Vec<Arc<Code>>,
     /// Steps of code read so far.
@@ -74,6 +76,7 @@ impl<'s> Resolver<'s> {
             has_namesakes: false,
             scopes: Vec::new(),
             ctes: Vec::new(),
+            within_made_up: false,
             running: Vec::new(),
             steps: 0,
             reached: Cell::new(usize::MAX),

@@ -66,6 +66,11 @@ pub(crate) fn schema() -> Schema {
             );
         }
     }
+    for (number, column) in
+        (1..).zip(["schemaname", "tablename", "attname", "n_distinct", "most_common_vals"])
+    {
+        builder.push_column(900, ("pg_catalog", "pg_stats"), number, (column, false), (25, false));
+    }
     builder.push_view(20003, "SELECT people.pid, people.mail FROM crm.people;");
     builder.push_view(20004, "SELECT upper(people.mail) AS loud, people.tongue FROM crm.people;");
     for name in ["count", "max", "min", "string_agg", "json_agg", "array_agg", "sum"] {
@@ -173,6 +178,7 @@ fn innocent_statement_asks_nothing() {
         "SELECT touch()",
         "SELECT people_old.mail FROM people_old",
         "SELECT count(*) FROM (SELECT mail FROM people) x",
+        "SELECT tablename, attname, n_distinct FROM pg_stats WHERE tablename = 'people'",
     ] {
         let found = lineage(sql);
         assert!(found.is_plain(), "{sql}\n{found:?}");
@@ -258,6 +264,7 @@ fn dependent_result_asks_for_its_subjects() {
         "SELECT mail IS NULL FROM people WHERE pid = 3",
         "SELECT count(*) FROM people WHERE pid = 3 AND mail IS NULL",
         "SELECT lid, person FROM letters WHERE lid = 'x' AND letter_no LIKE 'a%'",
+        "SELECT most_common_vals FROM pg_stats s WHERE s.attname = 'mail'",
         "SELECT 'yes' WHERE 'J' < (SELECT full_name FROM people WHERE boss = 'x')",
     ] {
         let found = lineage(sql);
@@ -278,7 +285,7 @@ fn what_cannot_be_seen_through_is_opaque() {
         "SELECT * FROM dblink('', 'select mail from people') AS t(m text)",
         "DO LANGUAGE plperl $$ spi_exec_query('select mail from people') $$",
         "EXECUTE q",
-        "SELECT most_common_vals FROM pg_catalog.pg_stats",
+        "SELECT stxdmcv FROM pg_catalog.pg_statistic_ext_data",
         "INSERT INTO people VALUES (1) ON CONFLICT ON CONSTRAINT x DO UPDATE SET tongue = people.mail",
         "SELECT upper(mail) FROM people WHERE",
         "ALTER TABLE people ADD COLUMN low text GENERATED ALWAYS AS (lower(mail)) STORED",
