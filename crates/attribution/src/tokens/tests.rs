@@ -54,9 +54,7 @@ fn value_is_found_whatever_surrounds_it() {
         ("ana.lopez@example.com", "1"),
         ("ANA.LOPEZ@EXAMPLE.COM", "1"),
         (r#"[{"id":17,"email":"ana.lopez@example.com","x":[1,2]}]"#, "1"),
-        ("17ana.lopez@example.com", "1"),
-        ("ana.lopez@example.comAna Lopez", "1"),
-        ("Lopezana.lopez@example.com.", "1"),
+        ("Write to ana.lopez@example.com.", "1"),
         ("{ana.lopez@example.com,x@y.zz}", "1"),
         ("(9,ana.lopez@example.com,,f)", "1"),
         (r#"["ana.lopez\u0040example.com"]"#, "1"),
@@ -83,8 +81,16 @@ fn value_is_found_whatever_surrounds_it() {
         check(&index, text, &[(subject, Exact)]);
     }
     check(&index, "shared@example.com", &[("3", Possible), ("4", Possible)]);
-    for (text, subject) in [("447911123456", "1"), ("07911 123456", "1"), ("000012345", "1")] {
-        check(&index, text, &[(subject, Possible)]);
+    for text in [
+        "17ana.lopez@example.com",
+        "ana.lopez@example.comAna Lopez",
+        "ana.lopez@example.com.br",
+        "Lopezana.lopez@example.com.",
+        "447911123456",
+        "07911 123456",
+        "000012345",
+    ] {
+        check(&index, text, &[("1", Possible)]);
     }
 }
 
