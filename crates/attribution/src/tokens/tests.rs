@@ -154,6 +154,22 @@ fn overlay_adds_a_new_value_and_the_old_one_still_resolves() {
     check(&index, "to ana.lopez@example.com", &[("1", Certainty::Exact)]);
 }
 
+#[test]
+fn first_telling_of_eight_bytes_is_that_of_one_by_one() {
+    for byte in 0..=u8::MAX {
+        for place in 0..8 {
+            let mut bytes = [b'x'; 8];
+            bytes[place] = byte;
+            assert_eq!(
+                super::first_telling(&bytes),
+                super::is_telling(byte).then_some(place),
+                "{byte} at {place}"
+            );
+        }
+    }
+    assert_eq!(super::first_telling(b"\xff:/A9@0?"), Some(4));
+}
+
 proptest::proptest! {
     #[test]
     fn prop_scan_of_any_bytes_ends(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
