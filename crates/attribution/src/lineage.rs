@@ -5,6 +5,7 @@ mod changes;
 mod code;
 mod copy;
 mod cover;
+mod definition;
 mod expression;
 mod from;
 mod level;
@@ -20,10 +21,11 @@ mod unfold;
 mod words;
 
 pub use schema::{
-    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL,
-    Schema, SchemaBuilder,
+    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_INDEXES_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL,
+    LINEAGE_VIEWS_SQL, Schema, SchemaBuilder,
 };
 
+pub use definition::computes_at_once;
 pub(crate) use level::{Conjunct, Deps, Item, Level, Place, Source};
 pub(crate) use parameters::{print, renumber};
 pub(crate) use parts::reading_with;

@@ -187,17 +187,39 @@ fn is_telling(byte: u8) -> bool {
 #[inline]
 fn next_telling(bytes: &[u8], at: usize) -> Option<usize> {
     const LANES: usize = 64;
-    let rest = bytes.get(at..)?;
-    let (chunks, last) = rest.as_chunks::<LANES>();
     let mut start = at;
+    let mut rest = bytes.get(at..)?;
+    // Where there are many, the next is near.
+    if let Some((near, far)) = rest.split_first_chunk::<8>() {
+        if let Some(place) = first_telling(near) {
+            return Some(start + place);
+        }
+        (start, rest) = (start + near.len(), far);
+    }
+    let (chunks, last) = rest.as_chunks::<LANES>();
     for chunk in chunks {
         // No way out in the loop, so that it becomes a few vector instructions.
         if chunk.iter().fold(false, |any, byte| any | is_telling(*byte)) {
-            return chunk.iter().position(|byte| is_telling(*byte)).map(|place| start + place);
+            let words = chunk.as_chunks::<8>().0.iter().enumerate();
+            let mut places = words.filter_map(|(word, eight)| Some(8 * word + first_telling(eight)?));
+            return places.next().map(|place| start + place);
         }
         start += LANES;
     }
     last.iter().position(|byte| is_telling(*byte)).map(|place| start + place)
+}
+
+/// Returns the place of the first `@` or digit of eight bytes, all of them compared at once.
+#[inline]
+fn first_telling(bytes: &[u8; 8]) -> Option<usize> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(*bytes);
+    // The high bit of each byte whose other seven are `least` or more; nothing is borrowed from its neighbour.
+    let from = |least: u8| (word | HIGH) - u64::from_ne_bytes([least; 8]);
+    let digits = from(b'0') & !from(b'9' + 1);
+    let ats = from(b'@') & !from(b'@' + 1);
+    let telling = (digits | ats) & !word & HIGH;
+    (telling != 0).then(|| (telling.trailing_zeros() / 8) as usize)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod builder;
 mod filter;
 mod form;
 mod format;
+mod journal;
 mod overlay;
 mod shapes;
 mod table;
@@ -17,6 +18,7 @@ use rastro_model::{FieldSet, KindId, SubjectKey};
 
 pub use builder::IndexBuilder;
 pub use format::IndexError;
+pub use journal::OverlayJournal;
 pub use overlay::Overlay;
 pub use table::IndexTable;
 

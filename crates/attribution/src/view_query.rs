@@ -1,6 +1,8 @@
 //! Reading of a view's stored query: the node text of `pg_rewrite.ev_action`, as PostgreSQL 12 and newer
 //! print it (`outfuncs.c`, read by `read.c`).
 
+use std::collections::HashMap;
+
 /// One column of a view's output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ViewColumn {
@@ -19,6 +21,9 @@ pub struct ViewQuery {
     pub columns: Vec<ViewColumn>,
     /// Whether a whole row is read anywhere, which no dependency on a column tells.
     pub whole_row: bool,
+    /// The relations that it reads, each as often as it is named, all twice where a common table expression is read
+    /// twice; the view itself too, in older versions.
+    pub relations: Vec<u32>,
 }
 
 /// Why a stored query cannot be read.
@@ -78,7 +83,11 @@ pub fn parse(text: &str) -> Result<ViewQuery, ViewQueryError> {
     if walk.target_lists != 1 {
         return Err(ViewQueryError::TargetList { found: walk.target_lists });
     }
-    Ok(walk.query)
+    let mut query = walk.query;
+    if walk.ctes.values().any(|mentions| *mentions > 2) {
+        query.relations.extend_from_within(..);
+    }
+    Ok(query)
 }
 
 // Depth of the brackets around each part: `(` 1, `{QUERY` 2, `:targetList (` 3, `{TARGETENTRY` 4.
@@ -93,6 +102,10 @@ struct Walk<'a> {
     target_lists: usize,
     entry: Entry,
     before: &'a [u8],
+    // The entry of the range table that is being read names a relation, which comes next.
+    names_relation: bool,
+    // Common table expressions: once where they are made, once where each is read.
+    ctes: HashMap<&'a [u8], usize>,
     query: ViewQuery,
 }
 
@@ -105,6 +118,8 @@ impl Default for Walk<'_> {
             target_lists: 0,
             entry: Entry::default(),
             before: b"",
+            names_relation: false,
+            ctes: HashMap::new(),
             query: ViewQuery::default(),
         }
     }
@@ -144,8 +159,14 @@ impl<'a> Walk<'a> {
         if self.in_targets && self.before == b"{" && matches!(token, b"VAR" | b"SUBLINK") {
             self.entry.reads = true;
         }
-        if self.before == b":varattno" && token == b"0" {
-            self.query.whole_row = true;
+        match self.before {
+            b":varattno" => self.query.whole_row |= token == b"0",
+            b":rtekind" => self.names_relation = token == b"0",
+            b":relid" if std::mem::take(&mut self.names_relation) => {
+                self.query.relations.extend(number::<u32>(token));
+            }
+            b":ctename" => *self.ctes.entry(token).or_default() += 1,
+            _ => {}
         }
         self.before = token;
         Ok(())
@@ -256,7 +277,7 @@ mod tests {
     fn parse_column_named_like_a_key_keeps_its_origin() {
         let query = parse_targets(ENTRY_TEXT).unwrap();
         let expected = ViewColumn { attnum: 1, origin: Some((16384, 4)), reads: true };
-        assert_eq!(query, ViewQuery { columns: vec![expected], whole_row: false });
+        assert_eq!(query, ViewQuery { columns: vec![expected], ..ViewQuery::default() });
     }
 
     #[test]
@@ -268,6 +289,29 @@ mod tests {
         );
         let expected = ViewColumn { attnum: 2, origin: None, reads: false };
         assert_eq!(parse(&text).unwrap().columns, [expected]);
+    }
+
+    #[test]
+    fn parse_counts_each_mention_of_a_relation_and_no_permission() {
+        let text = "({QUERY :rtable ({RANGETBLENTRY :eref {ALIAS :aliasname a} :rtekind 0 :relid 7 :relkind r} \
+                    {RANGETBLENTRY :rtekind 1 :subquery {QUERY :rtable ({RANGETBLENTRY :rtekind 0 :relid 7})}} \
+                    {RANGETBLENTRY :rtekind 3 :functions <>}) :rteperminfos ({RTEPERMISSIONINFO :relid 7}) \
+                    :targetList ()})";
+        assert_eq!(parse(text).unwrap().relations, [7, 7]);
+    }
+
+    #[test]
+    fn parse_counts_twice_what_is_read_through_an_expression_read_twice() {
+        let read = "{RANGETBLENTRY :rtekind 6 :ctename c :ctelevelsup 0}";
+        let relations = |reads: &str| {
+            let text = format!(
+                "({{QUERY :cteList ({{COMMONTABLEEXPR :ctename c :ctequery {{QUERY :rtable \
+                 ({{RANGETBLENTRY :rtekind 0 :relid 7}})}}}}) :rtable ({reads}) :targetList ()}})"
+            );
+            parse(&text).unwrap().relations
+        };
+        assert_eq!(relations(read), [7]);
+        assert_eq!(relations(&read.repeat(2)), [7, 7]);
     }
 
     #[test]

@@ -236,6 +236,62 @@ fn people(table: &str, column: &str, parent: Option<u32>) -> RelationFacts {
 }
 
 #[test]
+fn view_that_reads_a_source_twice_attributes_nothing_for_sure() {
+    let specs = [SubjectSpec {
+        name: "person".into(),
+        table: table("public.people"),
+        key: "id".into(),
+        fields: pairs(&[("email", "email")]),
+        related: Vec::new(),
+        cohorts: Vec::new(),
+    }];
+    let shows = |reads: &[u32], view: u32| {
+        let mut facts = people("people", "email", None);
+        facts.push_relation(20_002, "public", "part", 2);
+        facts.push_column(20_002, 1, "id", 20);
+        facts.push_column(20_002, 2, "email", 25);
+        facts.push_inherits(20_002, 20_000);
+        let entry = |column: i16| {
+            let origin = reads.first().unwrap();
+            format!(
+                "{{TARGETENTRY :expr {{VAR :varattno {column}}} :resno {column} :resname x :ressortgroupref 0 \
+                 :resorigtbl {origin} :resorigcol {column} :resjunk false}}"
+            )
+        };
+        let ranges: String = reads
+            .iter()
+            .map(|oid| format!("{{RANGETBLENTRY :eref {{ALIAS}} :rtekind 0 :relid {oid} :relkind r}}"))
+            .collect();
+        let query = format!(
+            "({{QUERY :rtable ({{RANGETBLENTRY :rtekind 0 :relid 20003}} {ranges}) :targetList ({} {})}})",
+            entry(1),
+            entry(2)
+        );
+        for oid in [20_003, 20_004] {
+            facts.push_relation(oid, "public", "view", 2);
+        }
+        reads.iter().for_each(|oid| facts.push_dependency(20_003, *oid, 2));
+        facts.push_view(20_003, &query);
+        let over = query.replace("20000", "20003").replace("20002", "20003");
+        facts.push_dependency(20_004, 20_003, 2);
+        facts.push_view(20_004, &over);
+        let catalogue = Catalogue::build(&specs, facts).unwrap();
+        let column = |attnum| ColumnDescription { table_oid: view, attnum, type_oid: 25, format: 0 };
+        let PlanOutcome::Protected(plan) = RowPlan::build(&catalogue, [1, 2].map(column).into_iter()) else {
+            panic!("the view is not protected");
+        };
+        let mut batch = ShownBatch::default();
+        plan.read_row(b"\0\x02\0\0\0\x017\0\0\0\x01m", &mut batch).unwrap();
+        let spell = |shown: &rastro_model::Shown| format!("{:?} {:?}", shown.key, shown.certainty);
+        batch.entries().iter().map(spell).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(shows(&[20_000], 20_003), "Int(7) Exact");
+    assert_eq!(shows(&[20_000, 20_000], 20_003), "Unknown Possible");
+    assert_eq!(shows(&[20_000, 20_002], 20_003), "Unknown Possible");
+    assert_eq!(shows(&[20_000, 20_000], 20_004), "Unknown Possible");
+}
+
+#[test]
 fn column_renamed_or_of_a_renamed_table_stays_protected() {
     let specs = [SubjectSpec {
         name: "person".into(),

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rastro_model::KindId;
 
@@ -173,8 +173,8 @@ impl Builder<'_> {
         }
     }
 
-    // Views get their roles from relations that may be views themselves. Roles only ever grow, so the
-    // loop ends whatever refers to whatever.
+    // Views get their roles from relations that may be views themselves. A view that reads a source twice may
+    // show the key of one row beside fields of another, under the same origin: its columns only depend.
     fn add_views(&mut self) {
         let facts = self.facts;
         let queries: Vec<(u32, Option<ViewQuery>)> = facts
@@ -185,17 +185,46 @@ impl Builder<'_> {
         let unread = facts.dependencies.keys().filter(|oid| !facts.views.contains_key(oid));
         let views: Vec<(u32, Option<ViewQuery>)> =
             queries.into_iter().chain(unread.map(|oid| (*oid, None))).collect();
+        let known = self.roles.clone();
+        self.grow(&views, &HashMap::new());
+        let mixed = |(oid, query): &(u32, Option<ViewQuery>)| {
+            let mixed = self.sources_read_twice(*oid, query.as_ref()?);
+            (!mixed.is_empty()).then_some((*oid, mixed))
+        };
+        let mixed: HashMap<u32, BTreeSet<u16>> = views.iter().filter_map(mixed).collect();
+        if !mixed.is_empty() {
+            self.roles = known;
+            self.grow(&views, &mixed);
+        }
+    }
+
+    // Roles only ever grow, so the loop ends whatever refers to whatever.
+    fn grow(&mut self, views: &[(u32, Option<ViewQuery>)], mixed: &HashMap<u32, BTreeSet<u16>>) {
         let mut grown = true;
         while grown {
             grown = false;
-            for (oid, query) in &views {
+            for (oid, query) in views {
+                let mixed = mixed.get(oid);
+                let is_mixed = |role: Role| {
+                    role.source().is_some_and(|source| mixed.is_some_and(|mixed| mixed.contains(&source)))
+                };
                 let found = self.view_roles(*oid, query.as_ref());
                 let relation = self.roles.entry(*oid).or_default();
                 for (attnum, role) in found {
-                    grown |= relation.add(attnum, role);
+                    let role = if is_mixed(role) { role.as_dependent() } else { Some(role) };
+                    grown |= role.is_some_and(|role| relation.add(attnum, role));
                 }
             }
         }
+    }
+
+    fn sources_read_twice(&self, view: u32, query: &ViewQuery) -> BTreeSet<u16> {
+        let mut reads: BTreeMap<u16, usize> = BTreeMap::new();
+        for relation in query.relations.iter().filter(|relation| **relation != view) {
+            let sources = self.roles.get(relation).map(RelationRoles::sources).unwrap_or_default();
+            sources.into_iter().for_each(|source| *reads.entry(source).or_default() += 1);
+        }
+        reads.into_iter().filter(|(_, count)| *count > 1).map(|(source, _)| source).collect()
     }
 
     fn view_roles(&self, oid: u32, query: Option<&ViewQuery>) -> Vec<(i16, Role)> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use rastro_model::{FieldSet, KindId};
 
 /// The form in which a kind's keys are kept, so that one subject has one key wherever it is read.
@@ -34,6 +36,11 @@ impl RelationRoles {
     /// Returns whether some column has this role.
     pub(crate) fn have(&self, role: Role) -> bool {
         self.columns.iter().any(|(_, known)| *known == role)
+    }
+
+    /// Returns the sources whose keys or fields are in its columns.
+    pub(crate) fn sources(&self) -> BTreeSet<u16> {
+        self.columns.iter().filter_map(|(_, role)| role.source()).collect()
     }
 
     /// Adds a role and returns whether it is new. Fields that depend are united.
@@ -79,6 +86,14 @@ impl RelationRoles {
 }
 
 impl Role {
+    /// Returns the source that a key or field is of.
+    pub(crate) fn source(self) -> Option<u16> {
+        match self {
+            Role::Key { source, .. } | Role::Field { source, .. } => Some(source),
+            Role::Dependent { .. } => None,
+        }
+    }
+
     /// Returns the role of something computed from a column of this role; nothing for a key, which is no
     /// field by itself.
     pub(crate) fn as_dependent(self) -> Option<Role> {

@@ -214,14 +214,20 @@ fn computed(conflict: &OnConflictClause) -> SelectStmt {
     SelectStmt { target_list, ..tree::plain_select() }
 }
 
-/// Returns what an INSERT within a WITH clause gives back.
+/// Returns whether an INSERT is into a protected relation.
+pub(super) fn is_protected(insert: &InsertStmt, schema: &Schema) -> bool {
+    let unprotected = |relation: &RangeVar| {
+        matches!(schema.find(&relation.schemaname, &relation.relname), Found::Unprotected)
+    };
+    !insert.relation.as_ref().is_some_and(unprotected)
+}
+
+/// Returns what an INSERT gives back.
 pub(super) fn returned(insert: &InsertStmt, schema: &Schema) -> Option<SelectStmt> {
     let relation = insert.relation.as_ref()?;
-    let is_protected = !matches!(schema.find(&relation.schemaname, &relation.relname), Found::Unprotected);
-    if let Some(select) = upserted(insert, schema)?.filter(|_| is_protected) {
+    if let Some(select) = upserted(insert, schema)?.filter(|_| is_protected(insert, schema)) {
         return Some(select);
     }
-    let source = insert_source(insert)?;
     let mut select = tree::plain_select();
     let names: Vec<String> = insert
         .cols
@@ -231,9 +237,15 @@ pub(super) fn returned(insert: &InsertStmt, schema: &Schema) -> Option<SelectStm
             _ => None,
         })
         .collect();
-    let colnames = names.iter().map(|name| tree::word(name)).collect();
-    let alias = pg_query::protobuf::Alias { aliasname: name_of(relation).to_owned(), colnames };
-    select.from_clause = vec![tree::subselect(source, alias, false)];
+    if let Some(source) = insert_source(insert) {
+        select.from_clause = vec![if names.is_empty() {
+            let alias =
+                pg_query::protobuf::Alias { aliasname: name_of(relation).to_owned(), colnames: Vec::new() };
+            tree::subselect(source, alias, false)
+        } else {
+            typed(relation, &names, source, name_of(relation))
+        }];
+    }
     let returning = insert.returning_clause.as_ref().map(|returning| returning.exprs.clone());
     select.target_list = returning.unwrap_or_default();
     Some(select)

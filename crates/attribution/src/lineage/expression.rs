@@ -213,8 +213,7 @@ impl Resolver<'_> {
             deps.unite(&self.expression(filter, level));
         }
         if let Some(over) = &call.over {
-            let partition: Vec<&Node> = over.partition_clause.iter().chain(&over.order_clause).collect();
-            for node in partition {
+            for node in tree::window(over) {
                 deps.unite(&self.expression(node, level));
             }
         }

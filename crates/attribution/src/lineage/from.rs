@@ -5,9 +5,8 @@ use pg_query::protobuf::{Alias, JoinExpr, Node, RangeVar};
 
 use super::level::{Deps, Item, Level, Output, Place, Source};
 use super::resolve::{Cte, Reach, Resolver};
-use super::schema::{Found, Relation};
+use super::schema::{Found, Relation, Standing};
 use super::tree;
-use super::words::HOLDS_VALUES;
 use crate::catalogue::Role;
 
 /// A join by columns of one name.
@@ -107,7 +106,7 @@ fn query_item(inner: Level, lateral: bool, alias: &Alias, names: &[String]) -> I
     }
 }
 
-impl Resolver<'_> {
+impl<'s> Resolver<'s> {
     /// Adds what one node of a FROM clause gives.
     pub(super) fn from<'a>(
         &mut self,
@@ -136,6 +135,11 @@ impl Resolver<'_> {
                 level.grouped = true;
                 if let Some(relation) = &sample.relation {
                     self.from(relation, level, quals, using);
+                }
+                // How many rows there are tells what the share was made of.
+                for node in sample.args.iter().chain(sample.repeatable.as_deref()) {
+                    let deps = self.beside_expression(node, level);
+                    level.conditions.unite(&deps);
                 }
             }
             Some(NodeEnum::RangeFunction(function)) => {
@@ -255,8 +259,15 @@ impl Resolver<'_> {
         let schema = self.schema;
         self.has_namesakes |= var.schemaname.is_empty() && schema.has_namesake(&var.relname);
         match schema.find(&var.schemaname, &var.relname) {
+            // Within its own query it is what it is.
+            Found::One(relation)
+                if relation.standing != Standing::View
+                    && self.standing.iter().any(|known| std::ptr::eq(*known, relation)) =>
+            {
+                anything(Some(&alias), Deps::default())
+            }
             Found::Unprotected => {
-                self.opaque |= HOLDS_VALUES.contains(&var.relname.as_str());
+                self.opaque |= schema.holds_values(&var.relname);
                 anything(Some(&alias), Deps::default())
             }
             Found::One(relation) => self.relation(relation, var, &alias),
@@ -294,7 +305,7 @@ impl Resolver<'_> {
         query_item(inner, false, alias, &cte.columns)
     }
 
-    fn relation(&mut self, relation: &Relation, var: &RangeVar, alias: &Alias) -> Item {
+    fn relation(&mut self, relation: &'s Relation, var: &RangeVar, alias: &Alias) -> Item {
         if !relation.has_keys()
             && let Some(query) = &relation.query
             && let Ok(parsed) = pg_query::parse(query, 0)
@@ -303,9 +314,11 @@ impl Resolver<'_> {
         {
             let select = select.clone();
             let (scopes, ctes) = (std::mem::take(&mut self.scopes), std::mem::take(&mut self.ctes));
+            self.standing.push(relation);
             let mut inner = self.select(&select);
+            self.standing.pop();
             (self.scopes, self.ctes) = (scopes, ctes);
-            if relation.is_made_up {
+            if relation.standing == Standing::Statistics {
                 inner.forget_conditions();
             }
             let names: Vec<String> = relation.columns.iter().map(|column| column.name.clone()).collect();

@@ -13,7 +13,7 @@ use super::cover;
 use super::level::{Deps, Level};
 use super::schema::{Event, Found, Schema};
 use super::unfold::Given;
-use super::{changes, tree};
+use super::{changes, definition, tree};
 use crate::catalogue::Role;
 
 /// A part of what a statement does.
@@ -126,6 +126,11 @@ pub(super) fn parts(node: &Node, schema: &Schema) -> Option<Vec<Part>> {
             parts.push(Part::Select(select, Shown::Staged));
         }
         NodeEnum::AlterTableStmt(alter) if computes(alter, schema) => return None,
+        NodeEnum::AlterTableStmt(_) | NodeEnum::IndexStmt(_) | NodeEnum::CreateStmt(_)
+            if schema.calls_a_reader(node)? =>
+        {
+            parts.push(Part::Select(definition::values(node)?, Shown::Staged));
+        }
         NodeEnum::ExecuteStmt(_) => return None,
         _ => {}
     }
@@ -170,7 +175,11 @@ fn insert_parts(insert: &InsertStmt, schema: &Schema, parts: &mut Vec<Part>) -> 
         set_off_within(source.with_clause.as_ref(), schema, parts)?;
         parts.push(Part::Select(source, Shown::Staged));
     }
-    if let Some(select) = changes::upserted(insert, schema)? {
+    let upserted = changes::upserted(insert, schema)?;
+    if insert.returning_clause.is_some() && (upserted.is_none() || !changes::is_protected(insert, schema)) {
+        parts.push(Part::Select(changes::returned(insert, schema)?, Shown::Rows));
+    }
+    if let Some(select) = upserted {
         parts.push(Part::Select(select.clone(), Shown::Rows));
         parts.push(Part::Select(select, Shown::Assigned));
     }

@@ -9,7 +9,7 @@ use pg_query::protobuf::{Node, SelectStmt, WithClause};
 use super::code::Code;
 use super::from::{Using, reach, renamed};
 use super::level::{Deps, Level, Output};
-use super::schema::Schema;
+use super::schema::{Relation, Schema};
 use super::tree;
 
 // Selects of one statement, views and each use of a common table expression counted: more are not looked
@@ -53,6 +53,8 @@ pub(crate) struct Resolver<'s> {
     pub(crate) has_namesakes: bool,
     pub(super) scopes: Vec<Vec<Reach>>,
     pub(super) ctes: Vec<Cte>,
+    /// Relations that name themselves in the queries that stand for them and are being read.
+    pub(super) standing: Vec<&'s Relation>,
     /// Code that is being read, the outermost first.
     pub(super) running: Vec<Arc<Code>>,
     /// Steps of code read so far.
@@ -74,6 +76,7 @@ impl<'s> Resolver<'s> {
             has_namesakes: false,
             scopes: Vec::new(),
             ctes: Vec::new(),
+            standing: Vec::new(),
             running: Vec::new(),
             steps: 0,
             reached: Cell::new(usize::MAX),

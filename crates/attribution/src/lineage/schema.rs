@@ -12,7 +12,8 @@ use rastro_model::{FieldSet, KindId};
 
 pub use collect::SchemaBuilder;
 pub use sql::{
-    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL,
+    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_INDEXES_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL,
+    LINEAGE_VIEWS_SQL,
 };
 
 use super::code::Code;
@@ -28,8 +29,18 @@ pub(crate) struct Relation {
     pub(crate) columns: Vec<Column>,
     /// The query of a view.
     pub(crate) query: Option<String>,
-    /// The query is the gateway's own: its conditions tell nothing.
-    pub(crate) is_made_up: bool,
+    pub(crate) standing: Standing,
+}
+
+/// What the query of a relation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// As the database has it.
+    View,
+    /// The gateway's own, in which its name stands for the relation itself. Its conditions tell nothing.
+    Statistics,
+    /// So too; its conditions are the policies that the server applies.
+    Policies,
 }
 
 #[derive(Debug)]
@@ -120,6 +131,8 @@ pub struct Schema {
     operators: HashMap<String, String>,
     types: HashMap<String, String>,
     words: Words,
+    // Relations whose rows come from elsewhere, perhaps from this database in a roundabout way.
+    foreign: HashSet<String>,
     kinds: Vec<(KeyForm, FieldSet)>,
     namesakes: HashSet<String>,
 }
@@ -139,6 +152,11 @@ impl Schema {
     /// nothing by lineage, and needs no parsing.
     pub fn concerns(&self, sql: &str) -> bool {
         !self.relations.is_empty() && self.words.are_in(sql)
+    }
+
+    /// Returns whether the rows of an unprotected relation may hold protected values of others.
+    pub(crate) fn holds_values(&self, name: &str) -> bool {
+        words::HOLDS_VALUES.contains(&name) || self.foreign.contains(name)
     }
 
     /// Returns whether a name without a schema may stand for a relation that is not protected.

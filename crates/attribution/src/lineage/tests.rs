@@ -66,6 +66,11 @@ pub(crate) fn schema() -> Schema {
             );
         }
     }
+    for (number, column) in
+        (1..).zip(["schemaname", "tablename", "attname", "n_distinct", "most_common_vals"])
+    {
+        builder.push_column(900, ("pg_catalog", "pg_stats"), number, (column, false), (25, false));
+    }
     builder.push_view(20003, "SELECT people.pid, people.mail FROM crm.people;");
     builder.push_view(20004, "SELECT upper(people.mail) AS loud, people.tongue FROM crm.people;");
     for name in ["count", "max", "min", "string_agg", "json_agg", "array_agg", "sum"] {
@@ -87,6 +92,7 @@ pub(crate) fn schema() -> Schema {
             "SETOF text",
             "select mail from people where pid = n and tongue = t",
         ),
+        ("echo(t text DEFAULT crm.peek())", "sql", "text", "select t"),
         (
             "spell(n int)",
             "plpgsql",
@@ -128,6 +134,10 @@ pub(crate) fn schema() -> Schema {
     builder.push_code("default", ("crm", "filled"), "peek()", &columns);
     builder.push_code("view", ("crm", "peeking"), "SELECT crm.peek() AS p", &["p".to_owned()]);
     builder.push_code("operator", ("", "!@"), "spell", &[]);
+    let policy = "EXISTS (SELECT FROM crm.people WHERE people.pid = ruled_by.n AND people.mail > 'm')";
+    builder.push_code("policy", ("crm", "ruled_by"), policy, &columns);
+    builder.push_code("foreign", ("crm", "far_away"), "far_away", &columns);
+    builder.push_index(20001, ("crm", "people_loud"), "upper", "upper(mail)");
     builder.finish()
 }
 
@@ -173,6 +183,10 @@ fn innocent_statement_asks_nothing() {
         "SELECT touch()",
         "SELECT people_old.mail FROM people_old",
         "SELECT count(*) FROM (SELECT mail FROM people) x",
+        "INSERT INTO t (m) VALUES ('x') RETURNING m",
+        "ALTER TABLE people ADD COLUMN age int DEFAULT abs(3)",
+        "CREATE INDEX ON people (lower(mail))",
+        "SELECT tablename, attname, n_distinct FROM pg_stats WHERE tablename = 'people'",
     ] {
         let found = lineage(sql);
         assert!(found.is_plain(), "{sql}\n{found:?}");
@@ -258,6 +272,17 @@ fn dependent_result_asks_for_its_subjects() {
         "SELECT mail IS NULL FROM people WHERE pid = 3",
         "SELECT count(*) FROM people WHERE pid = 3 AND mail IS NULL",
         "SELECT lid, person FROM letters WHERE lid = 'x' AND letter_no LIKE 'a%'",
+        "SELECT most_common_vals FROM pg_stats s WHERE s.attname = 'mail'",
+        "SELECT n FROM ruled_by",
+        "DELETE FROM ruled_by WHERE n = 3",
+        "INSERT INTO t VALUES (1) RETURNING (SELECT upper(mail) FROM people WHERE pid = 3)",
+        "SELECT count(*) OVER (ORDER BY n ROWS (SELECT ascii(mail) FROM people WHERE pid = 3) PRECEDING) FROM t",
+        "SELECT 1 FROM t TABLESAMPLE BERNOULLI ((SELECT ascii(mail) FROM people WHERE pid = 3))",
+        "ALTER TABLE t ADD COLUMN m text DEFAULT peek()",
+        "ALTER TABLE t ALTER COLUMN n TYPE text USING spell(n)",
+        "CREATE INDEX ON t (spell(n))",
+        "CREATE TABLE t1 PARTITION OF t FOR VALUES IN (peek())",
+        "SELECT echo()",
         "SELECT 'yes' WHERE 'J' < (SELECT full_name FROM people WHERE boss = 'x')",
     ] {
         let found = lineage(sql);
@@ -278,7 +303,8 @@ fn what_cannot_be_seen_through_is_opaque() {
         "SELECT * FROM dblink('', 'select mail from people') AS t(m text)",
         "DO LANGUAGE plperl $$ spi_exec_query('select mail from people') $$",
         "EXECUTE q",
-        "SELECT most_common_vals FROM pg_catalog.pg_stats",
+        "SELECT stxdmcv FROM pg_catalog.pg_statistic_ext_data",
+        "SELECT t FROM far_away",
         "INSERT INTO people VALUES (1) ON CONFLICT ON CONSTRAINT x DO UPDATE SET tongue = people.mail",
         "SELECT upper(mail) FROM people WHERE",
         "ALTER TABLE people ADD COLUMN low text GENERATED ALWAYS AS (lower(mail)) STORED",
@@ -286,6 +312,27 @@ fn what_cannot_be_seen_through_is_opaque() {
     ] {
         let found = lineage(sql);
         assert!(found.opaque, "{sql}\n{found:?}");
+    }
+}
+
+#[test]
+fn definition_that_runs_nothing_is_told_from_one_that_may() {
+    for (sql, computes) in [
+        ("CREATE VIEW v AS SELECT f()", false),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", false),
+        ("CREATE TABLE t (n int DEFAULT f())", false),
+        ("CREATE INDEX ON t (n, m)", false),
+        ("ALTER TABLE t ADD CHECK (n > 0)", false),
+        ("CREATE TABLE t AS SELECT f()", true),
+        ("CREATE MATERIALIZED VIEW v AS SELECT f()", true),
+        ("CREATE INDEX ON t (f(n))", true),
+        ("CREATE INDEX ON t (n) WHERE f(n)", true),
+        ("ALTER TABLE t ADD COLUMN m int DEFAULT f()", true),
+        ("ALTER TABLE t ADD CHECK (f(n))", true),
+        ("CREATE VIEW v AS SELECT 1; SELECT f()", true),
+        ("CREATE nonsense", true),
+    ] {
+        assert_eq!(computes_at_once(sql), computes, "{sql}");
     }
 }
 

@@ -94,7 +94,8 @@ fn aggregate(constructor: Option<&JsonAggConstructor>) -> impl Iterator<Item = &
     })
 }
 
-fn window(def: &WindowDef) -> impl Iterator<Item = &Node> {
+/// Returns the expressions of a window.
+pub(crate) fn window(def: &WindowDef) -> impl Iterator<Item = &Node> {
     def.partition_clause.iter().chain(&def.order_clause).chain(each([&def.start_offset, &def.end_offset]))
 }
 

@@ -60,7 +60,12 @@ impl Resolver<'_> {
         let mut deps = Deps::default();
         for code in codes {
             match arguments(&code, args) {
-                Some(given) => deps.unite(&self.run(&code, given, level)),
+                Some((given, defaults)) => {
+                    deps.unite(&self.run(&code, given, level));
+                    for default in defaults {
+                        deps.unite(&self.expression(default, level));
+                    }
+                }
                 None => self.unseen_code = true,
             }
         }
@@ -227,11 +232,11 @@ struct Beside {
     is_asked: bool,
 }
 
-// The arguments of a call as a row by the function's name.
-fn arguments(code: &Code, args: &[Node]) -> Option<Given> {
-    let mut given = Given::default();
+// The arguments of a call as a row by the function's name, and those that the call leaves to their defaults.
+fn arguments<'c>(code: &'c Code, args: &[Node]) -> Option<(Given, Vec<&'c Node>)> {
+    let (mut given, mut defaults) = (Given::default(), Vec::new());
     if code.parameters.is_empty() {
-        return Some(given);
+        return Some((given, defaults));
     }
     let named = |name: &str| {
         args.iter().find_map(|arg| match &arg.node {
@@ -246,7 +251,14 @@ fn arguments(code: &Code, args: &[Node]) -> Option<Given> {
             break;
         }
         let positional = args.get(index).filter(|arg| !matches!(arg.node, Some(NodeEnum::NamedArgExpr(_))));
-        let value = positional.or_else(|| named(&parameter.name)).or(parameter.default.as_ref())?;
+        let value = match positional.or_else(|| named(&parameter.name)) {
+            Some(value) => value,
+            None => {
+                let default = parameter.default.as_ref()?;
+                defaults.push(default);
+                default
+            }
+        };
         given.constants.insert(parameter.name.clone(), value.clone());
         let value = match &parameter.type_name {
             Some(type_name) => tree::node(NodeEnum::TypeCast(Box::new(TypeCast {
@@ -261,5 +273,5 @@ fn arguments(code: &Code, args: &[Node]) -> Option<Given> {
     let columns = code.parameters.iter().take(select.target_list.len());
     let columns: Vec<String> = columns.map(|parameter| parameter.name.clone()).collect();
     given.row(&code.name, &columns, select, true);
-    Some(given)
+    Some((given, defaults))
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 /// Functions of PostgreSQL and its extensions that read relations or files which their arguments name.
-pub(super) const READS_BY_NAME: [&str; 50] = [
+pub(super) const READS_BY_NAME: [&str; 53] = [
     "query_to_xml",
     "query_to_xmlschema",
     "query_to_xml_and_xmlschema",
@@ -52,13 +52,22 @@ pub(super) const READS_BY_NAME: [&str; 50] = [
     "pg_logical_slot_get_binary_changes",
     "pg_logical_slot_peek_binary_changes",
     "pg_walinspect",
+    "pg_get_wal_record_info",
     "pg_get_wal_records_info",
+    "pg_get_wal_fpi_info",
+    "gin_leafpage_items",
     "pg_get_wal_block_info",
 ];
 
 /// Relations of PostgreSQL itself that hold values of others.
-pub(super) const HOLDS_VALUES: [&str; 5] =
-    ["pg_stats", "pg_statistic", "pg_stats_ext", "pg_statistic_ext_data", "pg_largeobject"];
+pub(super) const HOLDS_VALUES: [&str; 6] = [
+    "pg_stats",
+    "pg_statistic",
+    "pg_stats_ext",
+    "pg_stats_ext_exprs",
+    "pg_statistic_ext_data",
+    "pg_largeobject",
+];
 
 /// Volatile functions that can be called once more without harm.
 pub(super) const HARMLESS: [&str; 8] = [

@@ -34,10 +34,14 @@ impl Scanner {
             let known = index.may_hold(index.key().hash(Class::Domain as u8, domain));
             let whole = end == address.len() || address.get(end) == Some(&b'.');
             if known || (index.shapes().any_domain && whole) {
+                let ends = address.iter().skip(end).all(|byte| matches!(byte, b'.' | b'-'));
                 let found = (0..at).any(|start| {
                     let candidate = address.get(start..end).unwrap_or_default();
                     let hash = index.key().hash(Class::Email as u8, candidate);
-                    self.find_hash(index, hash, Certainty::Exact)
+                    // Within a longer word it may as well be another address, which nobody has.
+                    let begins = start.checked_sub(1).and_then(|before| address.get(before));
+                    let whole = ends && !begins.is_some_and(|before| is_word(*before));
+                    self.find_hash(index, hash, if whole { Certainty::Exact } else { Certainty::Possible })
                 });
                 if found {
                     return;
@@ -50,6 +54,10 @@ impl Scanner {
 
 fn is_local(byte: u8) -> bool {
     !byte.is_ascii_whitespace() && !byte.is_ascii_control() && !b"\"<>(),:;[]\\@".contains(&byte)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'.' | b'_' | b'-' | b'+')
 }
 
 fn is_domain(byte: u8) -> bool {

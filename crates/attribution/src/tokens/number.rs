@@ -33,6 +33,9 @@ impl Scanner {
             }
         }
         let runs = runs.get(..count).unwrap_or_default();
+        if digits_of(runs) < *NUMBER_DIGITS.start() {
+            return end;
+        }
         let covers = whole && place <= 2 && bytes.get(end..).unwrap_or_default().len() <= 1;
         let after_letter = !plus && previous.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
         let mut first = 0;
@@ -56,6 +59,9 @@ impl Scanner {
     }
 
     fn number_of(&mut self, index: &ValueIndex, bytes: &[u8], runs: &[(usize, usize)], token: Token) -> bool {
+        if digits_of(runs) < *NUMBER_DIGITS.start() {
+            return false;
+        }
         self.canonical.clear();
         for (place, (start, end)) in runs.iter().enumerate() {
             let run = bytes.get(*start..*end).unwrap_or_default();
@@ -102,16 +108,23 @@ impl Scanner {
         let national = std::mem::take(&mut self.canonical);
         let mut found = false;
         for code in &index.shapes().country_codes {
+            let code_len = 1 + usize::from(*code >= 10) + usize::from(*code >= 100);
+            if lengths.checked_shr((code_len + len) as u32).unwrap_or(0) & 1 == 0 {
+                continue;
+            }
             self.canonical.clear();
             // Writing to memory does not fail.
             let _ = std::io::Write::write_fmt(&mut self.canonical, format_args!("{code}"));
             self.canonical.extend_from_slice(&national);
-            let fits = lengths.checked_shr(self.canonical.len() as u32).unwrap_or(0) & 1 == 1;
-            found |= fits && self.find(index, Class::Number, Certainty::Possible);
+            found |= self.find(index, Class::Number, Certainty::Possible);
         }
         self.canonical = national;
         found
     }
+}
+
+fn digits_of(runs: &[(usize, usize)]) -> usize {
+    runs.iter().map(|(start, end)| end - start).sum()
 }
 
 #[derive(Clone, Copy)]

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use rastro_model::{FieldSet, KindId, SubjectKey};
 
-use super::SHARED_MAX;
 use super::filter::Filter;
 use super::form::{Class, form};
-use super::format::{DIRECTORY_BITS, Facts, HEADER_BYTES, Header, IndexError, PAIRS_MAX};
+use super::format::{DIRECTORY_BITS, Facts, HEADER_BYTES, Header, IndexError, PAIRS_MAX, encode_key};
 use super::overlay::domain_of;
 use super::table::{IndexTable, KEY_IS_PLACE, LOW_48, checksum};
+use super::{Overlay, SHARED_MAX};
 use crate::keyed_hash::HashKey;
 
 const PARTS: usize = 64;
@@ -84,10 +84,8 @@ impl IndexBuilder {
         let Some(form) = form(value, all_texts) else { return Ok(()) };
         self.facts.shapes.learn(&form);
         if let Some(domain) = domain_of(form.class, &form.canonical) {
-            self.facts.shapes.any_domain |= self.domains.len() >= DOMAINS_MAX;
-            if !self.facts.shapes.any_domain {
-                self.domains.insert(self.key.hash(Class::Domain as u8, domain));
-            }
+            let hash = self.key.hash(Class::Domain as u8, domain);
+            self.add_domain(hash);
         }
         let hash = self.key.hash(form.class as u8, &form.canonical);
         self.add_hash(hash, kind, fields, key)
@@ -108,6 +106,30 @@ impl IndexBuilder {
             }
         })?;
         result
+    }
+
+    /// Adds what was learned after an earlier table was built.
+    ///
+    /// # Errors
+    /// As [`IndexBuilder::add`].
+    pub fn add_overlay(&mut self, overlay: &Overlay) -> Result<(), IndexError> {
+        self.facts.shapes.unite(overlay.shapes());
+        for (hash, owners) in overlay.entries() {
+            if owners.is_empty() {
+                self.add_domain(hash);
+            }
+            for owner in owners {
+                self.add_hash(hash, owner.kind, owner.fields, &owner.key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_domain(&mut self, hash: u64) {
+        self.facts.shapes.any_domain |= self.domains.len() >= DOMAINS_MAX;
+        if !self.facts.shapes.any_domain {
+            self.domains.insert(hash);
+        }
     }
 
     fn add_hash(
@@ -155,21 +177,7 @@ impl IndexBuilder {
             return Err(IndexError::TooMuch { what: "so many keys" });
         }
         let mut bytes = Vec::new();
-        match key {
-            SubjectKey::Int(value) => {
-                bytes.push(0);
-                bytes.extend(value.to_le_bytes());
-            }
-            SubjectKey::Uuid(value) => {
-                bytes.push(1);
-                bytes.extend(value.to_le_bytes());
-            }
-            SubjectKey::Text(value) => {
-                bytes.push(2);
-                bytes.extend((value.len() as u32).to_le_bytes());
-                bytes.extend(value.bytes());
-            }
-        }
+        encode_key(key, &mut bytes);
         let hash = self.key.hash(b'k', &bytes);
         if let Some(word) = self.places.get(&hash) {
             self.last = Some((key.clone(), *word));

@@ -10,7 +10,7 @@
 //! | … | facts: fingerprint of the configuration, pairs, shapes |
 //! | 32 | keyed BLAKE3 of the header and of the hash of all between |
 
-use rastro_model::{FieldSet, KindId};
+use rastro_model::{FieldSet, KindId, SubjectKey};
 
 use super::Shapes;
 
@@ -127,18 +127,7 @@ impl Facts {
             bytes.push(kind.0);
             bytes.extend(fields.0.to_le_bytes());
         }
-        let shapes = &self.shapes;
-        bytes.push(u8::from(shapes.emails) | u8::from(shapes.texts) << 1 | u8::from(shapes.any_domain) << 2);
-        bytes.extend(shapes.number_lengths.to_le_bytes());
-        bytes.push(shapes.country_codes.len() as u8);
-        for code in &shapes.country_codes {
-            bytes.extend(code.to_le_bytes());
-        }
-        bytes.extend((shapes.identifiers.len() as u16).to_le_bytes());
-        for (prefix, len) in &shapes.identifiers {
-            bytes.extend([*len, prefix.len() as u8]);
-            bytes.extend(prefix);
-        }
+        encode_shapes(&self.shapes, &mut bytes);
         bytes
     }
 
@@ -152,24 +141,80 @@ impl Facts {
             let kind = KindId(*bytes.split_off_first()?);
             facts.pairs.push((kind, FieldSet(u32::from_le_bytes(*bytes.split_off_first_chunk()?))));
         }
-        let flags = *bytes.split_off_first()?;
-        facts.shapes.emails = flags & 1 != 0;
-        facts.shapes.texts = flags & 2 != 0;
-        facts.shapes.any_domain = flags & 4 != 0;
-        facts.shapes.number_lengths = u32::from_le_bytes(*bytes.split_off_first_chunk()?);
-        for _ in 0..*bytes.split_off_first()? {
-            facts.shapes.country_codes.push(u16::from_le_bytes(*bytes.split_off_first_chunk()?));
-        }
-        for _ in 0..u16::from_le_bytes(*bytes.split_off_first_chunk()?) {
-            let len = *bytes.split_off_first()?;
-            let prefix = usize::from(*bytes.split_off_first()?);
-            facts.shapes.identifiers.push((bytes.split_off(..prefix)?.to_vec(), len));
-        }
+        facts.shapes = read_shapes(bytes)?;
         Some(facts)
     }
 }
 
-trait SplitChunk<'a> {
+/// Appends shapes as they are kept on disk.
+pub(super) fn encode_shapes(shapes: &Shapes, bytes: &mut Vec<u8>) {
+    bytes.push(u8::from(shapes.emails) | u8::from(shapes.texts) << 1 | u8::from(shapes.any_domain) << 2);
+    bytes.extend(shapes.number_lengths.to_le_bytes());
+    bytes.push(shapes.country_codes.len() as u8);
+    for code in &shapes.country_codes {
+        bytes.extend(code.to_le_bytes());
+    }
+    bytes.extend((shapes.identifiers.len() as u16).to_le_bytes());
+    for (prefix, len) in &shapes.identifiers {
+        bytes.extend([*len, prefix.len() as u8]);
+        bytes.extend(prefix);
+    }
+}
+
+/// Takes shapes off the front; `None` if they are not whole.
+pub(super) fn read_shapes(bytes: &mut &[u8]) -> Option<Shapes> {
+    let flags = *bytes.split_off_first()?;
+    let mut shapes = Shapes {
+        emails: flags & 1 != 0,
+        texts: flags & 2 != 0,
+        any_domain: flags & 4 != 0,
+        number_lengths: u32::from_le_bytes(*bytes.split_off_first_chunk()?),
+        ..Shapes::default()
+    };
+    for _ in 0..*bytes.split_off_first()? {
+        shapes.country_codes.push(u16::from_le_bytes(*bytes.split_off_first_chunk()?));
+    }
+    for _ in 0..u16::from_le_bytes(*bytes.split_off_first_chunk()?) {
+        let len = *bytes.split_off_first()?;
+        let prefix = usize::from(*bytes.split_off_first()?);
+        shapes.identifiers.push((bytes.split_off(..prefix)?.to_vec(), len));
+    }
+    Some(shapes)
+}
+
+/// Appends a key: its kind, then 8 or 16 bytes, or a u32 and text.
+pub(super) fn encode_key(key: &SubjectKey, bytes: &mut Vec<u8>) {
+    match key {
+        SubjectKey::Int(value) => {
+            bytes.push(0);
+            bytes.extend(value.to_le_bytes());
+        }
+        SubjectKey::Uuid(value) => {
+            bytes.push(1);
+            bytes.extend(value.to_le_bytes());
+        }
+        SubjectKey::Text(value) => {
+            bytes.push(2);
+            bytes.extend((value.len() as u32).to_le_bytes());
+            bytes.extend(value.bytes());
+        }
+    }
+}
+
+/// Takes a key off the front; `None` if it is not whole.
+pub(super) fn read_key(bytes: &mut &[u8]) -> Option<SubjectKey> {
+    match *bytes.split_off_first()? {
+        0 => Some(SubjectKey::Int(i64::from_le_bytes(*bytes.split_off_first_chunk()?))),
+        1 => Some(SubjectKey::Uuid(u128::from_le_bytes(*bytes.split_off_first_chunk()?))),
+        2 => {
+            let length = u32::from_le_bytes(*bytes.split_off_first_chunk()?) as usize;
+            Some(SubjectKey::Text(std::str::from_utf8(bytes.split_off(..length)?).ok()?.into()))
+        }
+        _ => None,
+    }
+}
+
+pub(super) trait SplitChunk<'a> {
     fn split_off_first_chunk<const N: usize>(&mut self) -> Option<&'a [u8; N]>;
 }
 

@@ -18,13 +18,39 @@ impl Overlay {
         let Some(form) = form(value, all_texts) else { return };
         self.shapes.learn(&form);
         if let Some(domain) = domain_of(form.class, &form.canonical) {
-            self.owners.entry(key.hash(Class::Domain as u8, domain)).or_default();
+            self.add_hash(key.hash(Class::Domain as u8, domain), None);
         }
-        let owners = self.owners.entry(key.hash(form.class as u8, &form.canonical)).or_default();
-        if owners.len() <= SHARED_MAX && !owners.contains(&owner) {
+        self.add_hash(key.hash(form.class as u8, &form.canonical), Some(owner));
+    }
+
+    /// Adds all that another one holds.
+    pub fn unite(&mut self, other: &Overlay) {
+        self.shapes.unite(&other.shapes);
+        for (hash, owners) in other.entries() {
+            self.add_hash(hash, None);
+            owners.iter().for_each(|owner| self.add_hash(hash, Some(owner.clone())));
+        }
+    }
+
+    pub(super) fn with_shapes(shapes: Shapes) -> Overlay {
+        Overlay { shapes, ..Overlay::default() }
+    }
+
+    /// Adds what has a hash; a domain has no owner.
+    pub(super) fn add_hash(&mut self, hash: u64, owner: Option<Owner>) {
+        let owners = self.owners.entry(hash).or_default();
+        if let Some(owner) = owner
+            && owners.len() <= SHARED_MAX
+            && !owners.contains(&owner)
+        {
             owners.push(owner);
             self.count += 1;
         }
+    }
+
+    /// Iterates over the hashes and their owners; a domain has none.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u64, &[Owner])> {
+        self.owners.iter().map(|(hash, owners)| (*hash, owners.as_slice()))
     }
 
     /// Returns how many values it holds.

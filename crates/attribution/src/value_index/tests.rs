@@ -3,7 +3,7 @@ use std::sync::Arc;
 use rastro_model::{FieldSet, KindId, SubjectKey};
 
 use super::form::Class;
-use super::{IndexBuilder, IndexTable, Owner, SHARED_MAX, ValueIndex, form};
+use super::{IndexBuilder, IndexTable, Overlay, OverlayJournal, Owner, SHARED_MAX, ValueIndex, form};
 use crate::HashKey;
 
 const KEY: [u8; 16] = [3; 16];
@@ -75,6 +75,78 @@ fn table_built_on_an_earlier_one_knows_the_values_of_both() {
     let index = ValueIndex::new(Arc::new(table), Arc::default());
     for value in ["old@x.org", "both@x.org", "new@x.org"] {
         assert!(index.knows(value, &owner(key.clone()), false), "{value}");
+    }
+}
+
+fn learned(values: &[&str]) -> Overlay {
+    let mut overlay = Overlay::default();
+    for (number, value) in (1..).zip(values) {
+        let key = if number % 2 == 0 { SubjectKey::Int(number) } else { SubjectKey::Text("k".into()) };
+        overlay.add(&HashKey::from_bytes(KEY), value, owner(key), false);
+    }
+    overlay
+}
+
+fn knows(overlay: Overlay, directory: &std::path::Path, value: &str) -> bool {
+    let index = ValueIndex::new(Arc::new(build(directory, &[])), Arc::new(overlay));
+    let mut scanner = crate::tokens::Scanner::default();
+    scanner.value(&index, format!("is {value} known?").as_bytes());
+    !scanner.hits().is_empty()
+}
+
+#[test]
+fn journal_gives_back_every_batch_up_to_one_that_is_torn_or_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("overlay");
+    let open = |print| OverlayJournal::open(&path, HashKey::from_bytes(KEY), [print; 16]).unwrap();
+    let batches = [&["a@one.example", "+49 171 5550001"][..], &["b@two.example", "AB-1234567"]];
+    let (mut journal, before) = open(9);
+    assert!(before.is_empty());
+    let mut ends = Vec::new();
+    for batch in batches {
+        journal.append(&learned(batch)).unwrap();
+        ends.push(std::fs::metadata(&path).unwrap().len());
+    }
+    drop(journal);
+    let good = std::fs::read(&path).unwrap();
+    assert!(
+        memchr::memmem::find(&good, b"example").is_none()
+            && memchr::memmem::find(&good, b"1234567").is_none()
+    );
+    for value in batches.concat() {
+        assert!(knows(open(9).1, directory.path(), value), "{value}");
+    }
+    for cut in 24..good.len() as u64 {
+        std::fs::write(&path, &good[..cut as usize]).unwrap();
+        let whole = ends.iter().filter(|end| **end <= cut).count();
+        let (mut journal, overlay) = open(9);
+        assert_eq!(overlay.len(), 2 * whole, "{cut} bytes");
+        journal.append(&learned(&["c@three.example"])).unwrap();
+        assert_eq!(open(9).1.len(), 2 * whole + 1, "{cut} bytes");
+    }
+    for place in (24..good.len()).step_by(7) {
+        let mut bad = good.clone();
+        bad[place] ^= 1;
+        std::fs::write(&path, &bad).unwrap();
+        assert!(open(9).1.len() < 4, "byte {place}");
+    }
+    std::fs::write(&path, &good).unwrap();
+    assert!(OverlayJournal::open(&path, HashKey::from_bytes([4; 16]), [9; 16]).unwrap().1.is_empty());
+    std::fs::write(&path, &good).unwrap();
+    assert!(open(8).1.is_empty(), "of another configuration");
+}
+
+#[test]
+fn table_built_on_a_journal_knows_its_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut builder = IndexBuilder::new(directory.path(), HashKey::from_bytes(KEY), [9; 16]).unwrap();
+    builder.add_overlay(&learned(&["a@one.example", "AB-1234567"])).unwrap();
+    let table = builder.finish(&directory.path().join("index")).unwrap();
+    let index = ValueIndex::new(Arc::new(table), Arc::default());
+    for value in ["a@one.example", "AB-1234567"] {
+        let mut scanner = crate::tokens::Scanner::default();
+        scanner.value(&index, format!("is {value} known?").as_bytes());
+        assert_eq!(scanner.hits().len(), 1, "{value}");
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use rastro_attribution::lineage::{
-    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL, LINEAGE_VIEWS_SQL,
-    Schema,
+    LINEAGE_CODE_SQL, LINEAGE_COLUMNS_SQL, LINEAGE_INDEXES_SQL, LINEAGE_NAMESAKES_SQL, LINEAGE_ROUTINES_SQL,
+    LINEAGE_VIEWS_SQL, Schema,
 };
 use rastro_attribution::{
     COLUMNS_SQL, Catalogue, CatalogueProblem, DEPENDENCIES_SQL, INHERITS_SQL, RELATIONS_SQL, RelationFacts,
@@ -371,6 +371,10 @@ async fn read_schema(
     }
     for row in transaction.query(LINEAGE_VIEWS_SQL, &[&wanted]).await? {
         schema.push_view(row.try_get(0)?, row.try_get(1)?);
+    }
+    for row in transaction.query(LINEAGE_INDEXES_SQL, &[&wanted]).await? {
+        let name: (&str, &str) = (row.try_get(1)?, row.try_get(2)?);
+        schema.push_index(row.try_get(0)?, name, row.try_get(3)?, row.try_get(4)?);
     }
     for row in transaction.query(LINEAGE_NAMESAKES_SQL, &[&wanted]).await? {
         schema.push_namesake(row.try_get(0)?);

@@ -412,8 +412,8 @@ impl Inspector for SessionInspector {
         self.count_statement(reported);
     }
 
-    fn message(&mut self, execution: Option<&mut Execution>, _: u8, payload: &[u8]) -> Heard {
-        self.hear(execution, payload)
+    fn message(&mut self, execution: Option<&mut Execution>, tag: u8, payload: &[u8]) -> Heard {
+        self.hear(execution, tag, payload)
     }
 
     fn settle(&mut self, execution: &mut Execution, end: RowsEnd) -> Settlement {

@@ -1,5 +1,5 @@
 //! The index of protected values: built at the start from the guarded database, then kept fresh by looking for
-//! changed rows. Values that were changed or deleted stay known.
+//! changed rows. Values that were changed or deleted stay known, over a restart too.
 
 mod source;
 
@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use rastro_attribution::value_index::{IndexBuilder, IndexTable, Overlay, Owner, ValueIndex, fingerprint};
+use rastro_attribution::value_index::{
+    IndexBuilder, IndexTable, Overlay, OverlayJournal, Owner, ValueIndex, fingerprint,
+};
 use rastro_attribution::{Catalogue, HashKey};
 use tokio::time::Instant;
 
@@ -43,16 +45,19 @@ pub(super) async fn start(gateway: &Arc<Gateway>) -> anyhow::Result<()> {
             None
         }
     };
+    let (journal, learned) = OverlayJournal::open(&directory.join("overlay"), key, print)?;
     let mut keeper = Keeper {
         gateway: Arc::clone(gateway),
         directory,
         key,
         print,
+        journal,
+        unkept: Overlay::default(),
         sources: Vec::new(),
         horizon: String::new(),
     };
     let begun = Instant::now();
-    keeper.build(before.as_ref()).await?;
+    keeper.build(before.as_ref(), &learned).await?;
     tracing::info!(seconds = begun.elapsed().as_secs_f64(), "value index is built");
     tokio::spawn(keeper.follow(begun));
     Ok(())
@@ -79,14 +84,17 @@ struct Keeper {
     directory: PathBuf,
     key: HashKey,
     print: [u8; 16],
+    journal: OverlayJournal,
+    // Learned, and not in the journal: the disk failed.
+    unkept: Overlay,
     sources: Vec<Source>,
     // Every transaction from this number on may not have been read.
     horizon: String,
 }
 
 impl Keeper {
-    // `before` adds values that the database does not hold any more.
-    async fn build(&mut self, before: Option<&IndexTable>) -> anyhow::Result<()> {
+    // `before`, and what was `learned` since, add values that the database does not hold any more.
+    async fn build(&mut self, before: Option<&IndexTable>, learned: &Overlay) -> anyhow::Result<()> {
         let client = self.gateway.settings.own_connection.connect(None).await?;
         let catalogue = self.catalogue()?;
         let horizon = source::horizon(&client).await?;
@@ -114,8 +122,11 @@ impl Keeper {
         if let Some(before) = before {
             builder.add_table(before)?;
         }
+        builder.add_overlay(learned)?;
         let path = self.directory.join("index");
         let table = tokio::task::spawn_blocking(move || builder.finish(&path)).await??;
+        self.journal.clear()?;
+        self.unkept = Overlay::default();
         self.horizon = horizon;
         self.publish(ValueIndex::new(Arc::new(table), Arc::default()));
         Ok(())
@@ -165,25 +176,28 @@ impl Keeper {
         let catalogue = self.catalogue()?;
         let horizon = source::horizon(client).await?;
         let index = self.gateway.values.load_full().context("the index is not built yet")?;
-        let mut overlay: Option<Overlay> = None;
+        let mut learned = Overlay::default();
         for source in &self.sources {
             let changed = source.stream(client, Some(&self.horizon), |key, column, value| {
                 let key = catalogue.subject_key(source.kind, key);
                 let owner = Owner { kind: source.kind, fields: column.fields, key };
                 if !index.knows(value, &owner, column.texts) {
-                    let overlay = overlay.get_or_insert_with(|| (**index.overlay()).clone());
-                    overlay.add(&self.key, value, owner, column.texts);
+                    learned.add(&self.key, value, owner, column.texts);
                 }
                 Ok(())
             });
             changed.await?;
         }
-        if let Some(overlay) = overlay {
-            let full = overlay.len() > OVERLAY_MAX;
-            self.publish(ValueIndex::new(Arc::clone(index.table()), Arc::new(overlay)));
-            if full {
-                self.build(Some(index.table())).await?;
-                return Ok(());
+        if !learned.is_empty() {
+            let mut overlay = (**index.overlay()).clone();
+            overlay.unite(&learned);
+            let overlay = Arc::new(overlay);
+            self.publish(ValueIndex::new(Arc::clone(index.table()), Arc::clone(&overlay)));
+            self.unkept.unite(&learned);
+            self.journal.append(&self.unkept).context("a restart would forget changed values")?;
+            self.unkept = Overlay::default();
+            if overlay.len() > OVERLAY_MAX {
+                return self.build(Some(index.table()), &overlay).await;
             }
         }
         self.horizon = horizon;

@@ -2,8 +2,8 @@
 //! technique may be seen worse than its line.
 
 mod attack;
-mod clinic;
 mod coverage;
+mod ground;
 mod judge;
 mod technique;
 
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::support::gateway::Gateway;
 use crate::support::transcript::root;
+use ground::{GROUNDS, Ground};
 use judge::{State, Verdict};
 use technique::{Shows, Technique};
 
@@ -21,22 +22,27 @@ const UPDATE: &str = "RASTRO_REDTEAM_UPDATE";
 
 #[test]
 fn every_technique_is_recorded_as_well_as_it_was() {
-    let techniques = technique::read_all(&clinic::place());
+    let verdicts: Vec<Verdict> = GROUNDS.iter().flat_map(attack_all).collect();
+    let names: BTreeSet<&str> = verdicts.iter().map(|verdict| verdict.name.as_str()).collect();
+    assert_eq!(names.len(), verdicts.len(), "two techniques share a name");
+    check(&verdicts);
+}
+
+fn attack_all(ground: &Ground) -> Vec<Verdict> {
+    let techniques = ground.techniques();
     let cluster = ScratchCluster::start(&ScratchOptions::default()).unwrap();
-    clinic::build(&cluster, &techniques);
-    let truth = clinic::truth(&cluster, &techniques);
-    let gateway = Gateway::start(&cluster, &clinic::gateway_options());
+    ground.build(&cluster, &techniques);
+    let truth = ground.truth(&cluster, &techniques);
+    let gateway = Gateway::start(&cluster, &ground.gateway_options());
     let psql = cluster.program("psql");
     for technique in &techniques {
-        let seen = attack::run(gateway.port, &psql, technique);
+        let seen = attack::run((gateway.port, ground.database), &psql, technique);
         if std::env::var_os("RASTRO_REDTEAM_SHOW").is_some() {
             println!("--- {}\n{seen}", technique.name);
         }
     }
     assert!(gateway.is_running(), "the gateway did not survive: {}", gateway.log());
-    let disclosed = gateway.disclosures(&[]);
-    let verdicts = judge_all(&techniques, &truth, &disclosed);
-    check(&verdicts);
+    judge_all(&techniques, &truth, &gateway.disclosures(&[]))
 }
 
 fn judge_all(
@@ -58,7 +64,7 @@ fn judge_all(
 
 /// Compares with what is on file, or rewrites it; what got worse is never written.
 fn check(verdicts: &[Verdict]) {
-    let (state_file, page_file) = (clinic::place().join("state.txt"), root().join("docs/coverage.md"));
+    let (state_file, page_file) = (ground::place().join("state.txt"), root().join("docs/coverage.md"));
     let on_file = std::fs::read_to_string(&state_file).unwrap_or_default();
     let faults = judge::find_faults(verdicts, &judge::parse_states(&on_file));
     let of = |state| verdicts.iter().filter(|v| v.shows != Shows::Nothing && v.state == state).count();

@@ -1,12 +1,12 @@
 //! Collects a [`Schema`] from what the guarded server's catalogue says.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::CmdType;
 
-use super::{Change, Column, Event, Relation, Routine, Schema};
+use super::{Change, Column, Event, Relation, Routine, Schema, Standing};
 use crate::catalogue::{Catalogue, Role};
 use crate::lineage::code::{Code, read_expression, read_routine, read_rule};
 use crate::lineage::words::{self, Words};
@@ -25,6 +25,7 @@ pub struct SchemaBuilder<'a> {
     routines: HashMap<String, Routine>,
     bodies: Vec<Body>,
     carriers: Vec<Carrier>,
+    indexed: Vec<Indexed>,
     namesakes: HashSet<String>,
 }
 
@@ -36,6 +37,16 @@ struct Body {
     /// In a language whose statements can be read.
     is_readable: bool,
     source: String,
+}
+
+/// An expression that an index keeps statistics of.
+#[derive(Debug)]
+struct Indexed {
+    relation: u32,
+    schema: String,
+    name: String,
+    column: String,
+    expression: String,
 }
 
 /// Something whose use runs code that the text of a statement does not name.
@@ -56,6 +67,7 @@ impl<'a> SchemaBuilder<'a> {
             routines: HashMap::new(),
             bodies: Vec::new(),
             carriers: Vec::new(),
+            indexed: Vec::new(),
             namesakes: HashSet::new(),
         }
     }
@@ -75,7 +87,7 @@ impl<'a> SchemaBuilder<'a> {
             name: name.to_owned(),
             columns: Vec::new(),
             query: None,
-            is_made_up: false,
+            standing: Standing::View,
         });
         let origin = Some(ColumnDescription { table_oid: oid, attnum, type_oid, format: 0 });
         relation.columns.push(Column { name: column.to_owned(), roles, is_unique, origin, is_generated });
@@ -122,6 +134,23 @@ impl<'a> SchemaBuilder<'a> {
         });
     }
 
+    /// Adds a row of [`super::LINEAGE_INDEXES_SQL`].
+    pub fn push_index(
+        &mut self,
+        relation: u32,
+        (schema, name): (&str, &str),
+        column: &str,
+        expression: &str,
+    ) {
+        self.indexed.push(Indexed {
+            relation,
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            column: column.to_owned(),
+            expression: expression.to_owned(),
+        });
+    }
+
     /// Adds a row of [`super::LINEAGE_NAMESAKES_SQL`].
     pub fn push_namesake(&mut self, name: &str) {
         self.namesakes.insert(name.to_owned());
@@ -138,21 +167,27 @@ impl<'a> SchemaBuilder<'a> {
         }
         let (codes, unread) = self.read_bodies(&reading);
         let (mut operators, mut types, mut views) = (HashMap::new(), HashMap::new(), Vec::new());
+        let (mut foreign, mut policies) = (HashSet::new(), BTreeMap::<_, Vec<&Carrier>>::new());
         let mut changes: HashMap<String, Vec<Change>> = HashMap::new();
         for (carrier, _) in self.carriers.iter().zip(&reading.carriers).filter(|(_, reads)| **reads) {
             match carrier.kind.as_str() {
                 "operator" => drop(operators.insert(carrier.name.clone(), carrier.source.clone())),
                 "type" => drop(types.insert(carrier.name.clone(), carrier.source.clone())),
                 "view" => views.push(carrier),
-                _ => changes.entry(carrier.name.clone()).or_default().push(read_change(carrier, &codes)),
+                "foreign" => drop(foreign.insert(carrier.name.clone())),
+                "policy" => policies.entry((&carrier.schema, &carrier.name)).or_default().push(carrier),
+                _ => changes
+                    .entry(carrier.name.clone())
+                    .or_default()
+                    .push(read_change(carrier, &codes, &unread)),
             }
         }
         let mut relations: Vec<Relation> = Vec::new();
-        for carrier in views {
-            let known =
-                |relation: &Relation| relation.schema == carrier.schema && relation.name == carrier.name;
+        let made = views.into_iter().map(Carrier::as_view);
+        for made in made.chain(policies.values().filter_map(|policies| guarded(policies))) {
+            let known = |relation: &Relation| relation.schema == made.schema && relation.name == made.name;
             if !self.relations.values().any(known) {
-                relations.push(carrier.as_view());
+                relations.push(made);
             }
         }
         let statistics = self.statistics();
@@ -163,7 +198,7 @@ impl<'a> SchemaBuilder<'a> {
         );
         relations.extend(statistics);
         let words = relations.iter().map(|relation| &relation.name).chain(&reading.functions);
-        let words = words.chain(operators.keys()).chain(types.keys()).chain(changes.keys());
+        let words = words.chain(operators.keys()).chain(types.keys()).chain(changes.keys()).chain(&foreign);
         let words = Words::new(words.map(String::as_str), true);
         relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         if names.is_empty() {
@@ -185,6 +220,7 @@ impl<'a> SchemaBuilder<'a> {
             operators,
             types,
             words,
+            foreign,
             kinds,
             namesakes: self.namesakes,
         }
@@ -195,7 +231,7 @@ impl<'a> SchemaBuilder<'a> {
         let readers = Words::new(names.iter().map(String::as_str), false);
         let reading = self.routines.iter().filter(|(_, routine)| routine.reads);
         let mut functions: HashSet<String> = reading.map(|(name, _)| name.clone()).collect();
-        let mut carriers = vec![false; self.carriers.len()];
+        let mut carriers: Vec<bool> = self.carriers.iter().map(|carrier| carrier.kind == "foreign").collect();
         let views = self.relations.values().filter(|relation| relation.query.is_some());
         let views: HashSet<&str> = views.map(|relation| relation.name.as_str()).collect();
         let mut grown = true;
@@ -250,22 +286,15 @@ impl<'a> SchemaBuilder<'a> {
         })?;
         let columns: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
         let (mut joins, mut shown) = (String::new(), Vec::new());
-        let mut relations: Vec<&Relation> = self.relations.values().filter(|r| r.has_keys()).collect();
-        relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
-        for relation in relations {
-            let is_field = |role: &Role| matches!(role, Role::Field { .. });
-            for column in relation.columns.iter().filter(|column| column.roles.iter().any(is_field)) {
-                let number = shown.len() + 1;
-                let (schema, name) = (literal(&relation.schema), literal(&relation.name));
-                let (ident, of) = (quoted(&column.name), literal(&column.name));
-                let from = format!("{}.{}", quoted(&relation.schema), quoted(&relation.name));
-                joins += &format!(
-                    " LEFT JOIN LATERAL (SELECT b.{ident} AS v FROM {from} b WHERE s.schemaname = {schema} AND \
-                     s.tablename = {name} AND s.attname = {of} AND b.{ident}::text = ANY \
-                     (s.most_common_vals::text::text[] || s.histogram_bounds::text::text[])) v{number} ON true"
-                );
-                shown.push(format!("v{number}.v IS NULL"));
-            }
+        for kept in self.kept_statistics() {
+            let number = shown.len() + 1;
+            let (names, value) = (kept.names(), kept.value());
+            joins += &format!(
+                " LEFT JOIN LATERAL (SELECT {value} AS v FROM {} b WHERE {names} AND {value} = ANY \
+                 (s.most_common_vals::text::text[] || s.histogram_bounds::text::text[])) v{number} ON true",
+                kept.from
+            );
+            shown.push(format!("v{number}.v IS NULL"));
         }
         if shown.is_empty() {
             return None;
@@ -283,8 +312,69 @@ impl<'a> SchemaBuilder<'a> {
         let columns = columns.into_iter().map(Column::of_view);
         let (schema, name) = (found.schema.clone(), found.name.clone());
         let columns = columns.collect();
-        Some(Relation { schema, name, columns, query: Some(query), is_made_up: true })
+        Some(Relation { schema, name, columns, query: Some(query), standing: Standing::Statistics })
     }
+
+    // Views have no statistics; materialised ones do, and those beside the tables may be read by whoever reads
+    // these, which is more than can be said of somebody's own.
+    fn kept_statistics(&self) -> Vec<Kept<'_>> {
+        let tables = self.relations.values().filter(|relation| relation.query.is_none());
+        let schemas: HashSet<&str> = tables.map(|relation| relation.schema.as_str()).collect();
+        let mut kept = Vec::new();
+        for (oid, relation) in &self.relations {
+            let tells = |column: &&Column| column.roles.iter().any(|role| !matches!(role, Role::Key { .. }));
+            let columns = relation.columns.iter().filter(tells);
+            let values = columns.map(|column| {
+                ([&*relation.schema, &*relation.name, &*column.name], format!("b.{}", quoted(&column.name)))
+            });
+            let indexed = self.indexed.iter().filter(|index| index.relation == *oid);
+            let indexed = indexed
+                .map(|index| ([&*index.schema, &*index.name, &*index.column], index.expression.clone()));
+            let values: Vec<([&str; 3], String)> = values.chain(indexed).collect();
+            if !values.is_empty() && schemas.contains(relation.schema.as_str()) {
+                let from = format!("{}.{}", quoted(&relation.schema), quoted(&relation.name));
+                kept.push(Kept { from, values });
+            }
+        }
+        kept.sort_by(|a, b| a.from.cmp(&b.from));
+        kept
+    }
+}
+
+/// A relation of whose columns and indexes there may be statistics.
+struct Kept<'k> {
+    from: String,
+    /// Schema, relation or index, and column, as pg_stats names them; the values.
+    values: Vec<([&'k str; 3], String)>,
+}
+
+impl Kept<'_> {
+    // Known before a row of the relation is read, so that most need no reading.
+    fn names(&self) -> String {
+        let schemas: BTreeSet<String> = self.values.iter().map(|([schema, ..], _)| literal(schema)).collect();
+        let names: BTreeSet<String> = self.values.iter().map(|([_, name, _], _)| literal(name)).collect();
+        let list = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(", ");
+        format!("s.schemaname IN ({}) AND s.tablename IN ({})", list(schemas), list(names))
+    }
+
+    fn value(&self) -> String {
+        let choices = self.values.iter().map(|([_, name, column], value)| {
+            let (name, column) = (literal(name), literal(column));
+            format!("WHEN s.tablename = {name} AND s.attname = {column} THEN ({value})::text")
+        });
+        format!("CASE {} END", choices.collect::<Vec<_>>().join(" "))
+    }
+}
+
+// A relation of which the server shows rows by policies that read others.
+fn guarded(policies: &[&Carrier]) -> Option<Relation> {
+    let first = policies.first()?;
+    let columns: Vec<String> = first.columns.iter().map(|name| quoted(name)).collect();
+    let conditions: Vec<String> = policies.iter().map(|policy| format!("({})", policy.source)).collect();
+    let (schema, name) = (quoted(&first.schema), quoted(&first.name));
+    let (columns, conditions) = (columns.join(", "), conditions.join(" OR "));
+    let query = format!("SELECT {columns} FROM {schema}.{name} WHERE {conditions}");
+    Some(Relation { query: Some(query), standing: Standing::Policies, ..first.as_view() })
 }
 
 /// What reads.
@@ -298,7 +388,7 @@ impl Carrier {
     // The definition of a rule or trigger names its relation too.
     fn reads_beside_itself(&self, readers: &Words, calls: &Words) -> bool {
         let body = match self.kind.as_str() {
-            "trigger" => self.source.rsplit_once("EXECUTE ").map_or(self.source.as_str(), |(_, call)| call),
+            "trigger" => self.source.split_once(" FOR EACH ").map_or(self.source.as_str(), |(_, what)| what),
             _ => {
                 let actions = self.source.find(" DO ").and_then(|at| self.source.get(at..));
                 actions.unwrap_or(self.source.as_str())
@@ -314,15 +404,19 @@ impl Carrier {
             name: self.name.clone(),
             columns: columns.collect(),
             query: Some(self.source.clone()),
-            is_made_up: false,
+            standing: Standing::View,
         }
     }
 }
 
-fn read_change(carrier: &Carrier, codes: &HashMap<String, Vec<Arc<Code>>>) -> Change {
+fn read_change(
+    carrier: &Carrier,
+    codes: &HashMap<String, Vec<Arc<Code>>>,
+    unread: &HashSet<String>,
+) -> Change {
     let (events, code) = match carrier.kind.as_str() {
         "rule" => (rule_events(&carrier.source), read_rule(&carrier.source).map(Arc::new)),
-        "trigger" => trigger(&carrier.source, codes),
+        "trigger" => trigger(&carrier.source, codes, unread),
         "default" => (vec![Event::Insert, Event::Merge], read_expression(&carrier.source).map(Arc::new)),
         _ => {
             (vec![Event::Insert, Event::Update, Event::Merge], read_expression(&carrier.source).map(Arc::new))
@@ -347,7 +441,11 @@ fn rule_events(definition: &str) -> Vec<Event> {
 
 const ALL_EVENTS: [Event; 4] = [Event::Insert, Event::Update, Event::Delete, Event::Merge];
 
-fn trigger(definition: &str, codes: &HashMap<String, Vec<Arc<Code>>>) -> (Vec<Event>, Option<Arc<Code>>) {
+fn trigger(
+    definition: &str,
+    codes: &HashMap<String, Vec<Arc<Code>>>,
+    unread: &HashSet<String>,
+) -> (Vec<Event>, Option<Arc<Code>>) {
     let Some(NodeEnum::CreateTrigStmt(trigger)) = first(definition) else {
         return (ALL_EVENTS.to_vec(), None);
     };
@@ -356,6 +454,17 @@ fn trigger(definition: &str, codes: &HashMap<String, Vec<Arc<Code>>>) -> (Vec<Ev
     let mut events: Vec<Event> =
         bits.into_iter().filter(|(bit, _)| trigger.events & bit != 0).map(|(_, event)| event).collect();
     events.push(Event::Merge);
+    // Whether the condition holds tells of what it reads.
+    let mut reads = false;
+    let mut see = |node: &NodeEnum| {
+        if let NodeEnum::FuncCall(call) = node {
+            let name = tree::words(&call.funcname).last().copied().unwrap_or_default();
+            reads |= codes.contains_key(name) || unread.contains(name);
+        }
+    };
+    if trigger.when_clause.as_deref().is_some_and(|condition| !tree::walk(condition, &mut see)) || reads {
+        return (events, None);
+    }
     let name = tree::words(&trigger.funcname).last().copied().unwrap_or_default().to_owned();
     let code = match codes.get(&name).map(Vec::as_slice) {
         Some([code]) => Some(Arc::clone(code)),

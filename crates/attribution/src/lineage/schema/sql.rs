@@ -20,6 +20,16 @@ pub const LINEAGE_VIEWS_SQL: &str = "\
 SELECT c.oid, pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c \
 WHERE c.oid = ANY ($1::oid[]) AND c.relkind IN ('v', 'm')";
 
+/// Selects the expressions of the indexes of the relations `$1` oid[]. Columns: `oid` oid of the relation, `schema`
+/// text and `name` text of the index, `column` text of the index, `expression` text.
+pub const LINEAGE_INDEXES_SQL: &str = "\
+SELECT i.indrelid, n.nspname::text, x.relname::text, a.attname::text, \
+pg_catalog.pg_get_indexdef(i.indexrelid, a.attnum::int, false) \
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
+JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace \
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid \
+WHERE i.indrelid = ANY ($1::oid[]) AND i.indkey[a.attnum - 1] = 0";
+
 /// Selects the names that protected relations, `$1` oid[], share with others: a session's search_path decides
 /// which is meant. Columns: `name` text.
 pub const LINEAGE_NAMESAKES_SQL: &str = "\
@@ -43,8 +53,8 @@ WHERE p.oid >= 16384 OR p.prokind = 'a' OR p.provolatile = 'v'";
 
 /// Selects what calls functions or runs statements without naming them in a statement's text. No parameter.
 /// Columns: `kind` text, `schema` text and `name` text of the relation, operator or type, `source` text,
-/// `columns` text[] of the relation. Kinds: `view`, `rule`, `trigger`, `default` and `computed` (on INSERT; on
-/// UPDATE too), `operator`, `type`.
+/// `columns` text[] of the relation. Kinds: `view`, `rule`, `trigger`, `policy`, `default` and `computed` (on
+/// INSERT; on UPDATE too), `operator`, `type`; and `foreign` tables, which run what nobody sees.
 pub const LINEAGE_CODE_SQL: &str = "\
 WITH calls AS (SELECT DISTINCT d.classid, d.objid FROM pg_catalog.pg_depend d \
 WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384), \
@@ -59,6 +69,13 @@ AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass)) \
 UNION ALL \
 SELECT 'rule', r.ev_class, pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg_rewrite r \
 WHERE r.rulename <> '_RETURN' AND r.ev_class >= 16384 \
+UNION ALL \
+SELECT 'foreign', c.oid, c.relname::text FROM pg_catalog.pg_class c WHERE c.relkind = 'f' \
+UNION ALL \
+SELECT 'policy', p.polrelid, pg_catalog.pg_get_expr(p.polqual, p.polrelid) FROM pg_catalog.pg_policy p \
+UNION ALL \
+SELECT 'computed', p.polrelid, pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) \
+FROM pg_catalog.pg_policy p \
 UNION ALL \
 SELECT 'trigger', t.tgrelid, pg_catalog.pg_get_triggerdef(t.oid) FROM pg_catalog.pg_trigger t \
 WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' \

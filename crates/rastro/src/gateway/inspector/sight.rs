@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use rastro_attribution::lineage::{Lineage, analyse, prepared_names};
+use rastro_attribution::lineage::{Lineage, analyse, computes_at_once, prepared_names};
 use rastro_attribution::provenance::KEYS_MAX;
 use rastro_model::{Certainty, KindId, ShownKey};
 use rastro_wire::{Before, ClientError, Inquiry};
@@ -182,8 +182,12 @@ impl SessionInspector {
         let Ok(cell) = self.catalogue() else { return Before::Nothing };
         let snapshot = match cell.snapshot() {
             Some(snapshot) => snapshot,
-            // A script of DDL does not wait for each step to be read back.
-            None if text.is_ddl() && !text.runs_code() && cell.last_snapshot().is_some() => {
+            // A script of DDL does not wait for each step to be read back, as long as it runs nothing.
+            None if text.is_ddl()
+                && !text.runs_code()
+                && cell.last_snapshot().is_some()
+                && !computes_at_once(text.normalised()) =>
+            {
                 let Some(snapshot) = cell.last_snapshot() else { return Before::Nothing };
                 snapshot
             }
@@ -193,6 +197,9 @@ impl SessionInspector {
                 return Before::Wait;
             }
         };
+        if let Some(q) = &self.lineage(text, &snapshot).query {
+            eprintln!("DBGQ {}", q.sql);
+        }
         match &self.lineage(text, &snapshot).query {
             None => Before::Nothing,
             Some(query) => {

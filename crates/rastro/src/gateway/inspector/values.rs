@@ -90,12 +90,21 @@ impl SessionInspector {
         }
     }
 
-    /// Reads a message as a row of its own and returns whether it shows anything; if not, there is no row.
-    fn read_message(&mut self, payload: &[u8]) -> bool {
+    /// Reads the strings of a message as a row of its own and returns whether they show anything; if not, there is
+    /// no row.
+    fn read_message(&mut self, tag: u8, payload: &[u8]) -> bool {
         let SessionInspector { gateway, scanner, batch, .. } = self;
         let Some(index) = &*gateway.values.load() else { return false };
         scanner.clear();
-        scanner.value(index, payload);
+        // A process before the strings of a notification, a code before each of an error or a notice.
+        let (before, code) = match tag {
+            b'A' => (4, 0),
+            b'E' | b'N' => (0, 1),
+            _ => (0, 0),
+        };
+        for string in payload.get(before..).unwrap_or_default().split(|byte| *byte == 0) {
+            scanner.value(index, string.get(code..).unwrap_or_default());
+        }
         if scanner.hits().is_empty() {
             return false;
         }
@@ -105,17 +114,17 @@ impl SessionInspector {
     }
 
     /// Records what a message that is no row shows, and says whether it may go on.
-    pub(super) fn hear(&mut self, execution: Option<&mut Execution>, payload: &[u8]) -> Heard {
+    pub(super) fn hear(&mut self, execution: Option<&mut Execution>, tag: u8, payload: &[u8]) -> Heard {
         // An answer may be half read.
         let answer = std::mem::take(&mut self.batch);
-        let heard = self.hear_alone(execution, payload);
+        let heard = self.hear_alone(execution, tag, payload);
         self.batch = answer;
         self.refusal = None;
         heard
     }
 
-    fn hear_alone(&mut self, execution: Option<&mut Execution>, payload: &[u8]) -> Heard {
-        if !self.read_message(payload) {
+    fn hear_alone(&mut self, execution: Option<&mut Execution>, tag: u8, payload: &[u8]) -> Heard {
+        if !self.read_message(tag, payload) {
             return Heard::Go { hold: 0 };
         }
         let settlement = match execution {

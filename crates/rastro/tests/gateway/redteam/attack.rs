@@ -5,15 +5,14 @@ use std::process::{Command, Stdio};
 
 use tokio_postgres::NoTls;
 
-use super::clinic::CLINIC;
 use super::technique::{Protocol, Technique};
 use crate::support::transcript::aim;
 
 /// Returns what the client saw. A technique that does not do what it is meant to is a defect of the test.
-pub fn run(port: u16, psql: &std::path::Path, technique: &Technique) -> String {
+pub fn run((port, database): (u16, &str), psql: &std::path::Path, technique: &Technique) -> String {
     let (seen, errors) = match technique.protocol {
-        Protocol::Simple => run_in_psql(port, psql, technique),
-        Protocol::Extended => run_extended(port, technique),
+        Protocol::Simple => run_in_psql((port, database), psql, technique),
+        Protocol::Extended => run_extended((port, database), technique),
     };
     let name = &technique.name;
     assert_eq!(!errors.is_empty(), technique.fails, "technique `{name}` ended with {errors:?}");
@@ -22,12 +21,16 @@ pub fn run(port: u16, psql: &std::path::Path, technique: &Technique) -> String {
 }
 
 /// Returns what was printed, and the errors among it.
-fn run_in_psql(port: u16, psql: &std::path::Path, technique: &Technique) -> (String, Vec<String>) {
+fn run_in_psql(
+    (port, database): (u16, &str),
+    psql: &std::path::Path,
+    technique: &Technique,
+) -> (String, Vec<String>) {
     let mut command = Command::new(psql);
     aim(&mut command, port, &technique.login());
     let mut child = command
         .args(["-X", "-v", "VERBOSITY=default"])
-        .env("PGDATABASE", CLINIC)
+        .env("PGDATABASE", database)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -41,9 +44,9 @@ fn run_in_psql(port: u16, psql: &std::path::Path, technique: &Technique) -> (Str
     (String::from_utf8_lossy(&output.stdout).into_owned() + &complaint, errors)
 }
 
-fn run_extended(port: u16, technique: &Technique) -> (String, Vec<String>) {
+fn run_extended((port, database): (u16, &str), technique: &Technique) -> (String, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let url = format!("postgres://{}@127.0.0.1:{port}/{CLINIC}", technique.login());
+    let url = format!("postgres://{}@127.0.0.1:{port}/{database}", technique.login());
     runtime.block_on(async {
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
         tokio::spawn(connection);

@@ -1,6 +1,5 @@
 //! Techniques as text: `-- technique: NAME | shows: … | subjects: …` and the statements below it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What the client is made to see of its subjects.
@@ -47,8 +46,6 @@ pub fn read_all(directory: &Path) -> Vec<Technique> {
         let family = file.file_stem().unwrap().to_string_lossy().replace('_', " ");
         techniques.extend(parse(&family, &std::fs::read_to_string(&file).unwrap()));
     }
-    let names: BTreeSet<&str> = techniques.iter().map(|technique| technique.name.as_str()).collect();
-    assert_eq!(names.len(), techniques.len(), "two techniques share a name");
     techniques
 }
 
@@ -96,15 +93,18 @@ fn parse_head(family: &str, head: &str) -> Technique {
     technique
 }
 
-/// `p 3-9` are the patients registered 3rd to 9th, `f 1-2` employees; anything else is SQL already.
+/// `p 3-9` are the patients registered 3rd to 9th, `f 1-2` employees, `m 1-2` members, `u 1-2` trainers; anything
+/// else is SQL already.
 fn truth_query(text: &str) -> String {
-    let (key, table, range) = match text.split_once(' ') {
-        Some(("p", range)) => ("codigo", "pacientes", range),
-        Some(("f", range)) => ("matricula", "funcionarios", range),
+    let (key, table, number, range) = match text.split_once(' ') {
+        Some(("p", range)) => ("codigo", "pacientes", "registo", range),
+        Some(("f", range)) => ("matricula", "funcionarios", "registo", range),
+        Some(("m", range)) => ("\"Nr\"", "\"Mitglied\"", "lfd", range),
+        Some(("u", range)) => ("id", "\"user\"", "n", range),
         _ => return text.to_owned(),
     };
     let (from, to) = range.split_once('-').unwrap();
-    format!("SELECT {key}::text FROM atendimento.{table} WHERE registo BETWEEN {from} AND {to}")
+    format!("SELECT {key}::text FROM {table} WHERE {number} BETWEEN {from} AND {to}")
 }
 
 impl Technique {
