@@ -11,9 +11,7 @@ use super::suspend::acting_person;
 use super::trace::people::printable;
 use super::{CommandResult, ConfigFile, output};
 use crate::config::Config;
-use crate::incident::{
-    Book, BookEntry, Case, Guarded, Source, Step, kind_of, percent, settle_reports, told,
-};
+use crate::incident::{Book, BookEntry, Case, Guarded, Source, Step, kind_of, percent, settle_reports, told};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \

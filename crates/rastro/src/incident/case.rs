@@ -6,8 +6,8 @@ use rastro_trace::{Campaign, Trace, TraceOptions, Victim};
 
 use super::from_ledger::read_ledger;
 use super::from_logs::{LogSources, read_logs};
-use super::reports::{settle_reports, victims_of};
 use super::kind::{kind_caveat, kind_of};
+use super::reports::{settle_reports, victims_of};
 use super::{Guarded, Record, Shown};
 use crate::config::Config;
 

@@ -61,14 +61,8 @@ pub fn record_kind(rig: &Rig, kinds: &[&str], kind: &str, rows: &[Row]) {
         if let Some(reason) = &row.reason {
             let key = SubjectKey::Int(subject);
             let until = Timestamp(time.0 + 60_000_000);
-            let reason = ReasonEntry {
-                principal: &principal,
-                kind,
-                key: &key,
-                reason,
-                asked_at: time,
-                until,
-            };
+            let reason =
+                ReasonEntry { principal: &principal, kind, key: &key, reason, asked_at: time, until };
             spool.append_reason(&reason).unwrap();
         }
     }
