@@ -235,10 +235,8 @@ impl Index {
         let median = sizes.get(sizes.len() / 2).copied().map_or(0.0, f64::from);
         let seen = real(self.seen);
         let is_broad = |account: u16, count: f64| {
-            let large = count > 0.02 * seen && count > 10.0 * median;
-            let usual = || count * self.calendar.steadiness(account);
-            (large && usual() > 0.02 * seen && usual() > 5.0 * median)
-                || (count > 0.5 * seen && count > 2.5 * median)
+            let usual = count * self.calendar.steadiness(account);
+            usual > (0.02 * seen).max(10.0 * median) || count > (0.5 * seen).max(2.5 * median)
         };
         let counted = (0..=u16::MAX).zip(&self.exposed);
         let broad =
