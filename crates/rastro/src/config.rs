@@ -172,6 +172,14 @@ pub(crate) struct Subject {
     pub(crate) related: Vec<Related>,
 }
 
+impl Subject {
+    /// Returns the names of all fields, some of them perhaps twice.
+    pub(crate) fn field_names(&self) -> impl Iterator<Item = &str> {
+        let related = self.related.iter().flat_map(|related| related.fields.keys());
+        self.fields.keys().chain(related).map(String::as_str)
+    }
+}
+
 /// Another table that holds data of the same subjects.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -171,10 +171,21 @@ pub enum Caveat {
         /// Distinct subjects in the history.
         seen: u64,
     },
+    /// The population given is a hundred times what the history shows, or more.
+    PopulationLarge {
+        /// As given.
+        given: u64,
+        /// Distinct subjects in the history.
+        seen: u64,
+    },
     /// No population was given; subjects never shown are not counted.
     PopulationUnknown,
     /// Fewer than five victims.
     FewVictims(usize),
+    /// More victims than probabilities were calibrated with.
+    ManyVictims(usize),
+    /// Fewer accounts with disclosures, or more, than probabilities were calibrated with.
+    UnusualAccounts(usize),
     /// Disclosures carry no reasons.
     NoReasons,
     /// An option was not a probability and was replaced by its default.
@@ -209,7 +220,16 @@ impl fmt::Display for Caveat {
             Caveat::PopulationUnknown => {
                 f.write_str("no population was given: subjects that nobody was shown are not counted")
             }
+            Caveat::PopulationLarge { given, seen } => {
+                write!(f, "the population was given as {given}, but the history shows only {seen} subjects: if it is less, accounts are suspected too readily")
+            }
             Caveat::FewVictims(n) => write!(f, "{n} victims are few: one mistaken report may change the order"),
+            Caveat::ManyVictims(n) => {
+                write!(f, "{n} victims are more than the 100 up to which the probabilities were calibrated; the window rests on the first 60")
+            }
+            Caveat::UnusualAccounts(n) => {
+                write!(f, "the record has {n} accounts with disclosures: the probabilities were calibrated with 10 to 10000")
+            }
             Caveat::NoReasons => f.write_str("disclosures carry no reasons: explained and unexplained ones weigh the same"),
             Caveat::BadPrior => f.write_str("a prior was not a probability: the default is used"),
             Caveat::Lookalikes { first, others } => {

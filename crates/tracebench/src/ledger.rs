@@ -15,16 +15,6 @@ use rastro_sim::worlds::{Draw, Shown, World, fields};
 use crate::options::Options;
 use crate::stage::{name, resident_bytes, time};
 
-/// The database does not answer: everything must come from the ledger.
-const CONFIGURATION: &str = r#"data_dir = "data"
-[database]
-url = "postgres://nobody@127.0.0.1:9/none"
-[[subject]]
-name   = "customer"
-table  = "public.customers"
-key    = "id"
-fields = { name = "name", email = "email", phone = "phone", ticket = "ticket" }
-"#;
 /// Subjects of one statement, at most: a page.
 const PAGE: usize = 50;
 const TEXTS: u64 = 12;
@@ -34,7 +24,7 @@ const REASON_MICROS: i64 = 3_600_000_000;
 
 /// Writes the world's year into `dir` unless it is there, traces through it, and tells what that took.
 pub(crate) fn measure(options: &Options, seed: u64, dir: &Path, rastro: &Path) -> Result<()> {
-    if !dir.join("rastro.toml").is_file() {
+    if !dir.join("victims.csv").is_file() {
         write(options, seed, dir)?;
     }
     let spool = dir.join("data/spool");
@@ -44,7 +34,7 @@ pub(crate) fn measure(options: &Options, seed: u64, dir: &Path, rastro: &Path) -
     let began = Instant::now();
     let mut child = Command::new(rastro)
         .current_dir(dir)
-        .args(["trace", "--victims", "victims.csv", "--format", "json", "--population"])
+        .args(["trace", "--store", "data", "--victims", "victims.csv", "--format", "json", "--population"])
         .arg(options.world().subjects.to_string())
         .stdout(Stdio::piped())
         .spawn()
@@ -109,11 +99,10 @@ fn write(options: &Options, seed: u64, dir: &Path) -> Result<()> {
     views.sort_unstable();
     eprintln!("{} views; account {insider} is the insider", views.len());
     std::fs::create_dir_all(dir.join("data"))?;
-    let victims: Vec<String> = copied.iter().take(VICTIMS).map(|shown| shown.subject.to_string()).collect();
-    std::fs::write(dir.join("victims.csv"), format!("subject\n{}\n", victims.join("\n")))?;
     let began = Instant::now();
     let entries = Writer::new(dir, size.principals)?.write(&views, options.ledger_reasons)?;
-    std::fs::write(dir.join("rastro.toml"), CONFIGURATION)?;
+    let victims: Vec<String> = copied.iter().take(VICTIMS).map(|shown| shown.subject.to_string()).collect();
+    std::fs::write(dir.join("victims.csv"), format!("subject\n{}\n", victims.join("\n")))?;
     eprintln!("{entries} entries written in {:.1} s", began.elapsed().as_secs_f64());
     Ok(())
 }

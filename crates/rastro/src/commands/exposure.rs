@@ -13,8 +13,8 @@ use super::disclosures::parse_time;
 use super::ledger_place::LedgerPlace;
 use super::trace::people::{grouped, minute, printable};
 use super::{CommandResult, output};
-use crate::config::Config;
-use crate::incident::{Guarded, Progress, cohort_counts, imported_caveat, keys_of};
+use crate::config::{Config, Subject};
+use crate::incident::{Guarded, Progress, cohort_counts, imported_caveat, keys_of, kind_of};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -26,6 +26,9 @@ pub(super) struct ExposureArguments {
     /// Whose exposure
     #[arg(long, value_name = "P")]
     principal: String,
+    /// Only subjects of this kind, the name of a [[subject]]; of all kinds if missing
+    #[arg(long, value_name = "NAME")]
+    kind: Option<String>,
     /// From this time on
     #[arg(long, value_name = "T", value_parser = parse_time)]
     since: Option<Timestamp>,
@@ -47,6 +50,9 @@ enum Format {
     Json,
 }
 
+/// Cohort column, value, subjects.
+type Cohorts = BTreeMap<String, BTreeMap<String, u64>>;
+
 /// All that a principal was shown.
 #[derive(Debug, Default, Serialize)]
 struct Exposure {
@@ -55,8 +61,9 @@ struct Exposure {
     subjects: u64,
     /// The same subjects, each under all of its fields that were shown.
     by_fields: Vec<ByFields>,
-    /// Cohort column, value, subjects; empty if the database cannot be asked.
-    cohorts: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Cohort column (`kind.column` where several kinds have cohorts), value, subjects; empty if the database
+    /// cannot be asked.
+    cohorts: Cohorts,
     /// Protected fields of which nothing was shown.
     not_exposed: Vec<String>,
     unattributed_rows: u64,
@@ -131,16 +138,13 @@ fn exposure(
     };
     let all = seen.shown.values().chain(seen.possible.values()).fold(0, |all, bits| all | bits);
     let shown = fields_of(all);
-    let configured = config.map(|config| config.subject.as_slice()).unwrap_or_default();
-    let mut not_exposed: Vec<String> = configured
-        .iter()
-        .flat_map(|subject| subject.fields.keys().chain(subject.related.iter().flat_map(|r| r.fields.keys())))
-        .filter(|field| !shown.contains(field))
-        .cloned()
-        .collect();
+    let configured = subjects(config, arguments.kind.as_deref())?;
+    let mut not_exposed: Vec<String> =
+        configured.iter().flat_map(|subject| subject.field_names()).map(str::to_owned).collect();
     if config.is_none() {
-        not_exposed = seen.known.iter().filter(|field| !shown.contains(field)).cloned().collect();
+        not_exposed.clone_from(&seen.known);
     }
+    not_exposed.retain(|field| !shown.contains(field));
     not_exposed.sort();
     not_exposed.dedup();
     let mut by_fields: Vec<ByFields> = by_fields
@@ -148,10 +152,10 @@ fn exposure(
         .map(|(bits, subjects)| ByFields { fields: fields_of(bits), subjects })
         .collect();
     by_fields.sort_by(|a, b| b.subjects.cmp(&a.subjects).then_with(|| a.fields.cmp(&b.fields)));
-    let cohorts = config.map_or_else(|| Ok(BTreeMap::new()), |config| cohorts(config, &seen));
+    let cohorts = config.map_or_else(|| Ok(Cohorts::new()), |config| cohorts(config, &configured, &seen));
     let cohorts = cohorts.unwrap_or_else(|error| {
         caveats.push(format!("cohorts are not known: {error:#}"));
-        BTreeMap::new()
+        Cohorts::new()
     });
     if seen.unattributed > 0 {
         caveats.push(format!(
@@ -211,9 +215,12 @@ fn read(data_dir: &Path, config: Option<&Config>, arguments: &ExposureArguments)
                 seen.unattributed += u64::from(rows);
                 continue;
             }
-            seen.erased += u64::from(set.erased);
             let at = usize::from(set.kind.0);
             let kind = entry.schema.kinds.get(at).cloned().unwrap_or_else(|| at.to_string());
+            if arguments.kind.as_ref().is_some_and(|wanted| *wanted != kind) {
+                continue;
+            }
+            seen.erased += u64::from(set.erased);
             let names = set.fields.iter().filter_map(|index| entry.schema.fields.get(index));
             let bits = names.fold(0, |bits, name| bits | bit_of(&mut seen.names, name));
             let people = match set.certainty {
@@ -237,16 +244,31 @@ fn bit_of(names: &mut Vec<String>, name: &str) -> u64 {
     u32::try_from(at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or_default()
 }
 
-fn cohorts(config: &Config, seen: &Seen) -> anyhow::Result<BTreeMap<String, BTreeMap<String, u64>>> {
-    let Some(subject) = config.subject.first().filter(|subject| !subject.cohorts.is_empty()) else {
-        return Ok(BTreeMap::new());
-    };
-    let keys: Vec<String> =
-        seen.shown.keys().filter(|(kind, _)| *kind == subject.name).map(|(_, key)| key.to_string()).collect();
-    if keys.is_empty() {
-        return Ok(BTreeMap::new());
+/// Returns the configuration's kinds of subjects, or the one wanted.
+fn subjects<'a>(config: Option<&'a Config>, wanted: Option<&str>) -> anyhow::Result<Vec<&'a Subject>> {
+    match (config, wanted) {
+        (Some(config), Some(_)) => Ok(vec![kind_of(config, wanted, &[])?]),
+        (Some(config), None) => Ok(config.subject.iter().collect()),
+        (None, _) => Ok(Vec::new()),
     }
-    cohort_counts(&Guarded::new(config)?, &keys)
+}
+
+fn cohorts(config: &Config, subjects: &[&Subject], seen: &Seen) -> anyhow::Result<Cohorts> {
+    let mut cohorts = Cohorts::new();
+    let divided = || subjects.iter().filter(|subject| !subject.cohorts.is_empty());
+    for subject in divided() {
+        let of_kind = seen.shown.keys().filter(|(kind, _)| *kind == subject.name);
+        let keys: Vec<String> = of_kind.map(|(_, key)| key.to_string()).collect();
+        if keys.is_empty() {
+            continue;
+        }
+        for (column, counts) in cohort_counts(&Guarded::new(config, &subject.name)?, &keys)? {
+            let several = divided().count() > 1;
+            let name = if several { format!("{}.{column}", subject.name) } else { column };
+            cohorts.insert(name, counts);
+        }
+    }
+    Ok(cohorts)
 }
 
 fn told(exposure: &Exposure) -> String {

@@ -47,7 +47,7 @@ enum Format {
 
 pub(super) fn run(arguments: &ImportArguments) -> CommandResult {
     let config = arguments.config.as_deref().map(Config::load).transpose()?;
-    let Some(sources) = arguments.logs.sources(config.as_ref())? else {
+    let Some(sources) = arguments.logs.sources(config.as_ref(), None)? else {
         return Err(anyhow::anyhow!("name the logs to import with --access-log").into());
     };
     let configured = config.as_ref().and_then(|config| config.subject.first());

@@ -46,11 +46,16 @@ pub(super) struct LogArguments {
 }
 
 impl LogArguments {
-    /// Returns the logs to read; `None` if none is given.
+    /// Returns the logs to read; `None` if none is given. Logs of pgaudit are read for the configuration's subjects
+    /// of the `kind` given, or of its first.
     ///
     /// # Errors
     /// Reasons without a log; the configuration's tables cannot be used.
-    pub(super) fn sources(&self, config: Option<&Config>) -> anyhow::Result<Option<LogSources>> {
+    pub(super) fn sources(
+        &self,
+        config: Option<&Config>,
+        kind: Option<&str>,
+    ) -> anyhow::Result<Option<LogSources>> {
         if self.access_log.is_empty() {
             anyhow::ensure!(self.reasons.is_empty(), "`--reasons` needs `--access-log`");
             return Ok(None);
@@ -62,7 +67,7 @@ impl LogArguments {
         };
         let times = TimeFormat { pattern: self.time_format.clone(), ..self.times() };
         let format = AccessFormat { table, times, shown_fields: self.shown_fields.clone() };
-        let tables = self.tables(config)?;
+        let tables = self.tables(config, kind)?;
         Ok(Some(LogSources { logs: self.access_log.clone(), reasons: self.reasons.clone(), format, tables }))
     }
 
@@ -72,8 +77,8 @@ impl LogArguments {
     }
 
     /// Returns the tables of subjects: as given, with the fields that every access shows as its columns; or
-    /// the configuration's first kind.
-    fn tables(&self, config: Option<&Config>) -> anyhow::Result<Vec<SubjectTable>> {
+    /// those of the configuration's kind.
+    fn tables(&self, config: Option<&Config>, kind: Option<&str>) -> anyhow::Result<Vec<SubjectTable>> {
         if let (Some(table), Some(key)) = (&self.subject_table, &self.subject_key) {
             let shown = self.shown_fields.as_deref().map(split_fields).unwrap_or_default();
             let fields = shown.into_iter().map(|field| (field.clone(), field)).collect();
@@ -81,7 +86,8 @@ impl LogArguments {
         }
         let Some(config) = config else { return Ok(Vec::new()) };
         let specs = config.subject_specs()?;
-        let sources = specs.first().into_iter().flat_map(|spec| spec.sources());
+        let wanted = specs.iter().find(|spec| kind.is_none_or(|kind| kind == spec.name));
+        let sources = wanted.into_iter().flat_map(|spec| spec.sources());
         Ok(sources
             .map(|(table, key, fields)| SubjectTable {
                 table: table.to_string(),

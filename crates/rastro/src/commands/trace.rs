@@ -10,7 +10,7 @@ use rastro_intake::read_victims;
 use super::log_arguments::LogArguments;
 use super::{CommandResult, output};
 use crate::config::Config;
-use crate::incident::{Case, Source, page, told};
+use crate::incident::{Case, Source, kind_of, page, told};
 
 /// Reports up to which it is worth knowing what hangs on each.
 const SPREAD_VICTIMS_MAX: usize = 60;
@@ -28,6 +28,10 @@ pub(super) struct TraceArguments {
     /// Who reported misuse, CSV: subject[,reported_at][,fields]
     #[arg(long, value_name = "FILE")]
     victims: PathBuf,
+    /// Kind of subject that the victims are: the name of a [[subject]]. If missing, the first one that has the
+    /// fields by which the victims are named
+    #[arg(long, value_name = "NAME")]
+    kind: Option<String>,
     /// How many subjects there are in all, shown to somebody or not
     #[arg(long, value_name = "N")]
     population: Option<u64>,
@@ -64,13 +68,15 @@ pub(super) fn run(arguments: &TraceArguments) -> CommandResult {
         None if arguments.logs.any() || arguments.store.is_some() => None,
         None => Some(Config::load(&PathBuf::from("rastro.toml"))?),
     };
-    let logs = arguments.logs.sources(config.as_ref())?;
     let (reports, tally) =
         read_victims(&arguments.victims, &arguments.logs.list_format(), &arguments.logs.times())?;
+    let kind = arguments.kind.as_deref();
+    let subject = config.as_ref().map(|config| kind_of(config, kind, &reports)).transpose()?;
+    let logs = arguments.logs.sources(config.as_ref(), subject.map(|subject| subject.name.as_str()))?;
     let configured = config.as_ref().map(|config| config.data_dir.clone());
     let ledger = arguments.store.clone().or(configured).unwrap_or_default();
     let source = logs.map_or(Source::Ledger(ledger), Source::Logs);
-    let mut case = Case::open(&source, config.as_ref(), reports, arguments.population)?;
+    let mut case = Case::open(&source, config.as_ref(), kind, reports, arguments.population)?;
     case.caveats.extend(told(&arguments.victims, &tally));
     let trace = case.trace();
     let campaigns = case.campaigns(&trace);

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use rastro_intake::{Report, VictimName, read_victims, split_fields};
 use rastro_model::{Clock, SystemClock, Timestamp};
@@ -11,7 +11,7 @@ use super::suspend::acting_person;
 use super::trace::people::printable;
 use super::{CommandResult, ConfigFile, output};
 use crate::config::Config;
-use crate::incident::{Book, BookEntry, Case, Guarded, Source, Step, percent, settle_reports, told};
+use crate::incident::{Book, BookEntry, Case, Guarded, Source, Step, kind_of, percent, settle_reports, told};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -53,6 +53,8 @@ struct AddArguments {
     #[arg(long, value_name = "T", value_parser = parse_time)]
     current_until: Option<Timestamp>,
     #[command(flatten)]
+    about: About,
+    #[command(flatten)]
     common: Common,
     #[command(flatten)]
     logs: LogArguments,
@@ -80,6 +82,8 @@ struct ImportArguments {
     /// The list; `-` is standard input
     list: PathBuf,
     #[command(flatten)]
+    about: About,
+    #[command(flatten)]
     common: Common,
     #[command(flatten)]
     logs: LogArguments,
@@ -99,11 +103,20 @@ struct Common {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// What reports are about.
+#[derive(Debug, Args)]
+struct About {
+    /// Kind of subject that the victims are: the name of a [[subject]]. If missing, what the incident is about, or
+    /// the first one that has the fields by which the victims are named
+    #[arg(long, value_name = "NAME")]
+    kind: Option<String>,
     /// How many subjects there are in all
     #[arg(long, value_name = "N")]
     population: Option<u64>,
-    #[command(flatten)]
-    file: ConfigFile,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -122,12 +135,12 @@ pub(super) fn run(arguments: &VictimsArguments) -> CommandResult {
             let bounds = (add.current_from, add.current_until);
             let current = (bounds != (None, None)).then_some(bounds);
             let report = Report { line: 0, name: add.who.name()?, reported_at, fields, current };
-            keep(&add.common, &add.logs, vec![report], Vec::new())
+            keep(&add.about, &add.common, &add.logs, vec![report], Vec::new())
         }
         Act::Import(import) => {
             let (reports, tally) =
                 read_victims(&import.list, &import.logs.list_format(), &import.logs.times())?;
-            keep(&import.common, &import.logs, reports, told(&import.list, &tally))
+            keep(&import.about, &import.common, &import.logs, reports, told(&import.list, &tally))
         }
         Act::List(list) => print_list(&list.common),
     }
@@ -151,25 +164,27 @@ impl Who {
 
 /// Writes reports down, then traces with all that the incident has.
 fn keep(
+    about: &About,
     common: &Common,
     logs: &LogArguments,
     reports: Vec<Report>,
     mut caveats: Vec<String>,
 ) -> CommandResult {
     let config = Config::load(&common.file.config)?;
-    let source =
-        logs.sources(Some(&config))?.map_or_else(|| Source::Ledger(config.data_dir.clone()), Source::Logs);
     let book = Book::new(&config.data_dir, &common.incident)?;
     let known = book.read()?;
+    let kind = kind_of_incident(&config, about, common, &known, &reports)?;
+    let source = logs.sources(Some(&config), Some(kind))?;
+    let source = source.map_or_else(|| Source::Ledger(config.data_dir.clone()), Source::Logs);
     let guarded = reports.iter().any(|report| matches!(report.name, VictimName::Field { .. }));
-    let guarded = guarded.then(|| Guarded::new(&config)).transpose()?;
+    let guarded = guarded.then(|| Guarded::new(&config, kind)).transpose()?;
     let reported = settle_reports(reports, guarded.as_ref())?;
     caveats.extend(reported.caveats);
     let (noted_at, noted_by) = (SystemClock.now().to_string(), acting_person(None));
     let new: Vec<BookEntry> = reported
         .reports
         .into_iter()
-        .map(|(subject, report)| BookEntry::new(&noted_at, &noted_by, subject, report))
+        .map(|(subject, report)| BookEntry::new(&noted_at, &noted_by, kind, subject, report))
         .collect();
     if new.is_empty() {
         let why = caveats.first().map_or("the list is empty", String::as_str);
@@ -178,11 +193,37 @@ fn keep(
     book.append(&new)?;
     let all: anyhow::Result<Vec<Report>> =
         known.iter().chain(&new).zip(1..).map(|(entry, line)| entry.report(line)).collect();
-    let mut case = Case::open(&source, Some(&config), all?, common.population)
+    let mut case = Case::open(&source, Some(&config), Some(kind), all?, about.population)
         .with_context(|| format!("{} reports are written down, but cannot be traced", new.len()))?;
     case.caveats.extend(caveats);
     print_steps(common, &case, known.len())?;
     Ok(())
+}
+
+/// Returns the kind of subject that an incident is about: its first report decides.
+fn kind_of_incident<'a>(
+    config: &'a Config,
+    about: &About,
+    common: &Common,
+    known: &[BookEntry],
+    reports: &[Report],
+) -> anyhow::Result<&'a str> {
+    let Some(first) = known.first() else {
+        return Ok(&kind_of(config, about.kind.as_deref(), reports)?.name);
+    };
+    // Reports were once kept without their kind, of the first one only.
+    let of_incident = match &first.kind {
+        Some(kind) => kind_of(config, Some(kind), &[])?,
+        None => kind_of(config, None, &[])?,
+    };
+    if let Some(asked) = about.kind.as_ref().filter(|asked| **asked != of_incident.name) {
+        bail!(
+            "incident `{}` is about subjects of kind `{}`: reports about `{asked}` need another --incident",
+            common.incident,
+            of_incident.name
+        );
+    }
+    Ok(&of_incident.name)
 }
 
 fn print_steps(common: &Common, case: &Case, known: usize) -> anyhow::Result<()> {

@@ -23,6 +23,9 @@ pub(crate) struct BookEntry {
     pub(crate) noted_at: String,
     /// By whom.
     pub(crate) noted_by: String,
+    /// Kind of subject: the name of a `[[subject]]`, the first one if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<String>,
     /// Key of the subject.
     pub(crate) subject: String,
     /// When the subject reported, RFC 3339.
@@ -40,13 +43,20 @@ pub(crate) struct BookEntry {
 }
 
 impl BookEntry {
-    /// Returns what is written of a report about `subject`.
-    pub(crate) fn new(noted_at: &str, noted_by: &str, subject: String, report: Report) -> BookEntry {
+    /// Returns what is written of a report about `subject`, one of the kind given.
+    pub(crate) fn new(
+        noted_at: &str,
+        noted_by: &str,
+        kind: &str,
+        subject: String,
+        report: Report,
+    ) -> BookEntry {
         let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
         let (from, until) = report.current.unwrap_or_default();
         BookEntry {
             noted_at: noted_at.to_owned(),
             noted_by: noted_by.to_owned(),
+            kind: Some(kind.to_owned()),
             subject,
             reported_at: text(report.reported_at),
             fields: report.fields,
@@ -219,6 +229,7 @@ mod tests {
         BookEntry {
             noted_at: "2026-08-03T09:00:00Z".into(),
             noted_by: "ana".into(),
+            kind: Some("customer".into()),
             subject: subject.into(),
             reported_at: Some("2026-08-02T00:00:00Z".into()),
             fields: vec!["name".into()],
@@ -231,12 +242,12 @@ mod tests {
     fn report_is_the_same_after_it_was_kept() {
         let known = entry("17").report(1).unwrap();
         assert_eq!(known.current, Some((None, "2026-07-01T00:00:00Z".parse().ok())));
-        let kept = BookEntry::new("2026-08-03T09:00:00Z", "ana", "17".into(), known.clone());
+        let kept = BookEntry::new("2026-08-03T09:00:00Z", "ana", "customer", "17".into(), known.clone());
         assert_eq!(kept.report(1).unwrap(), known);
-        // As written before there were values' times.
+        // As written before there were values' times, and kinds.
         let old = r#"{"noted_at":"2026-08-03T09:00:00Z","noted_by":"ana","subject":"17"}"#;
         let old: BookEntry = serde_json::from_str(old).unwrap();
-        assert_eq!(old.report(1).unwrap().current, None);
+        assert_eq!((old.report(1).unwrap().current, old.kind), (None, None));
     }
 
     #[test]

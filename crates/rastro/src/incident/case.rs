@@ -6,6 +6,7 @@ use rastro_trace::{Campaign, Trace, TraceOptions, Victim};
 
 use super::from_ledger::read_ledger;
 use super::from_logs::{LogSources, read_logs};
+use super::kind::{kind_caveat, kind_of};
 use super::reports::{settle_reports, victims_of};
 use super::{Guarded, Record, Shown};
 use crate::config::Config;
@@ -35,20 +36,25 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Reads the history and settles whom the reports are about. `population` as given by a person wins over
-    /// what the database says.
+    /// Reads the history and settles whom the reports are about: subjects of the `kind` given, or of the one that
+    /// the reports suggest. `population` as given by a person wins over what the database says.
     ///
     /// # Errors
-    /// There is no ledger, a file cannot be used, or the database is needed and does not answer.
+    /// There is no ledger or no such kind, a file cannot be used, or the database is needed and does not answer.
     pub(crate) fn open(
         source: &Source,
         config: Option<&Config>,
+        kind: Option<&str>,
         reports: Vec<Report>,
         population: Option<u64>,
     ) -> anyhow::Result<Case> {
-        let guarded = config.map(Guarded::new).transpose()?;
+        let subject = config.map(|config| kind_of(config, kind, &reports)).transpose()?;
+        let guarded = config.zip(subject).map(|(config, subject)| Guarded::new(config, &subject.name));
+        let guarded = guarded.transpose()?;
         let reported = settle_reports(reports, guarded.as_ref())?;
         let mut caveats = reported.caveats;
+        let kinds = config.map_or(0, |config| config.subject.len());
+        caveats.extend(subject.and_then(|subject| kind_caveat(kinds, kind, &subject.name)));
         let population = population.or_else(|| {
             let counted = guarded.as_ref()?.population();
             counted.map_err(|error| caveats.push(format!("subjects could not be counted: {error:#}"))).ok()
@@ -62,7 +68,8 @@ impl Case {
                     caveats.push(format!("cohorts are not known: {error:#}"));
                     Vec::new()
                 });
-                read_ledger(data_dir, config, &keys, &cohorts)?
+                let kind = subject.map(|subject| subject.name.as_str()).or(kind);
+                read_ledger(data_dir, config, kind, &keys, &cohorts)?
             }
         };
         let victims = victims_of(&reported.reports, &record.fields)?;

@@ -23,13 +23,13 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// Takes the first `[[subject]]` of a configuration.
+    /// Takes the `[[subject]]` of a configuration that is called `kind`.
     ///
     /// # Errors
-    /// The configuration protects nobody, or names no usable server.
-    pub(crate) fn new(config: &Config) -> anyhow::Result<Guarded> {
-        let subject =
-            config.subject_specs()?.into_iter().next().context("the configuration has no [[subject]]")?;
+    /// There is none, or the configuration names no usable server.
+    pub(crate) fn new(config: &Config, kind: &str) -> anyhow::Result<Guarded> {
+        let subject = config.subject_specs()?.into_iter().find(|subject| subject.name == kind);
+        let subject = subject.with_context(|| format!("the configuration has no [[subject]] `{kind}`"))?;
         Ok(Guarded { connection: OwnConnection::resolve(config)?, subject })
     }
 

@@ -1,11 +1,11 @@
 mod beside;
 mod in_force;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rastro_archive::{LedgerReader, Query};
 use rastro_intake::FieldNames;
 use rastro_ledger::{Content, Disclosure, Entry, Schema, SubjectSet, Subjects};
@@ -14,6 +14,7 @@ use rastro_trace::{Disclosure as Shown, Explanation, HistoryBuilder, SubjectId};
 
 use self::beside::read_beside;
 use self::in_force::{InForce, Waiting};
+use super::kind::kind_caveat;
 use super::reports::subject_key;
 use super::{NOTED_MAX, Progress, Record};
 use crate::config::Config;
@@ -25,27 +26,27 @@ pub(crate) fn imported_caveat() -> String {
         .to_owned()
 }
 
-/// Reads a ledger as the history of one kind of subject: the configuration's first, or the ledger's own first;
+/// Reads a ledger as the history of one `kind` of subject, the ledger's own first if none is given;
 /// disclosures of `victims` (keys as text) are kept in full. `cohorts` are keys and labels.
 ///
 /// What is only `possible` is not weighed: it is a bound, and would accuse people of what they may not have
 /// seen. Caveats count it, and what is unattributed.
 ///
 /// # Errors
-/// The ledger is damaged before its end, or cannot be read.
+/// The ledger is damaged before its end, cannot be read, or knows other kinds only.
 pub(crate) fn read_ledger(
     data_dir: &Path,
     config: Option<&Config>,
+    kind: Option<&str>,
     victims: &[String],
     cohorts: &[(String, Vec<String>)],
 ) -> anyhow::Result<Record> {
     let ledger = crate::store::reader(data_dir, config)?;
-    let kind = match config {
-        Some(config) => config.subject.first().map(|subject| subject.name.clone()).unwrap_or_default(),
-        None => first_kind(&ledger)?,
-    };
+    let (asked, first) = (kind, first_kind(&ledger)?);
+    let kind = asked.unwrap_or(&first);
     let mut reading = Reading {
-        kind: &kind,
+        kind,
+        kinds: BTreeSet::new(),
         victims: Vec::new(),
         builder: HistoryBuilder::new(),
         record: Record::default(),
@@ -70,6 +71,11 @@ pub(crate) fn read_ledger(
     drop(progress);
     let last = reading.waiting.ready(true);
     reading.take(&last)?;
+    if !reading.kinds.is_empty() && !reading.kinds.contains(kind) {
+        let known: Vec<&str> = reading.kinds.iter().map(String::as_str).collect();
+        bail!("the ledger knows no subjects of kind `{kind}`, only `{}`", known.join("`, `"));
+    }
+    reading.record.caveats.extend(kind_caveat(reading.kinds.len(), asked, kind));
     if ledger.origins().context(CANNOT_READ)?.any() {
         reading.record.caveats.push(imported_caveat());
     }
@@ -97,6 +103,8 @@ const CANNOT_READ: &str = "cannot read the ledger";
 
 struct Reading<'a> {
     kind: &'a str,
+    /// All that the ledger knows.
+    kinds: BTreeSet<String>,
     /// Rising.
     victims: Vec<SubjectId>,
     builder: HistoryBuilder,
@@ -148,6 +156,7 @@ impl Reading<'_> {
         {
             return Ok(translation.clone());
         }
+        self.kinds.extend(schema.kinds.iter().cloned());
         let kind = schema.kinds.iter().position(|name| name == self.kind);
         let kind = kind.and_then(|at| u8::try_from(at).ok()).map(KindId);
         let fields: Result<Vec<FieldSet>, String> =

@@ -7,7 +7,7 @@ use crate::rig::{Rig, check_shape, has_caveat};
 use crate::world::{Row, World, victims};
 
 /// A configuration whose database does not answer: what the ledger says must do.
-const CONFIGURATION: &str = r#"
+pub const CONFIGURATION: &str = r#"
 data_dir = "data"
 [database]
 url = "postgres://nobody@127.0.0.1:9/none"
@@ -19,14 +19,20 @@ fields  = { name = "name", email = "email", phone = "phone" }
 cohorts = ["language"]
 "#;
 
-/// Writes a world into a ledger as the gateway would.
+/// Writes a world of customers into a ledger as the gateway would.
 pub fn record(rig: &Rig, rows: &[Row]) {
     rig.write("rastro.toml", CONFIGURATION);
+    record_kind(rig, &["customer"], "customer", rows);
+}
+
+/// Writes a world of subjects of one kind into the ledger of a configuration with these kinds.
+pub fn record_kind(rig: &Rig, kinds: &[&str], kind: &str, rows: &[Row]) {
     std::fs::create_dir_all(rig.path("data")).unwrap();
     let schema = Schema {
-        kinds: vec!["customer".into()],
+        kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         fields: ["email", "name", "phone"].map(String::from).into(),
     };
+    let kind = KindId(kinds.iter().position(|known| *known == kind).unwrap() as u8);
     let spool = Spool::open(SpoolConfig::new(rig.path("data/spool"), schema)).unwrap();
     let text = spool.statement_text(7, "SELECT name, email FROM customers WHERE id = $1");
     for row in rows {
@@ -40,7 +46,7 @@ pub fn record(rig: &Rig, rows: &[Row]) {
         let (time, subject) = (Timestamp(row.time as i64 * 1_000_000), row.subject as i64);
         let mut batch = ShownBatch::default();
         batch.begin_row();
-        batch.push(KindId(0), ShownKey::Int(subject), FieldSet(0b011), Certainty::Exact);
+        batch.push(kind, ShownKey::Int(subject), FieldSet(0b011), Certainty::Exact);
         let entry = DisclosureEntry {
             time,
             session: &session,
@@ -55,14 +61,8 @@ pub fn record(rig: &Rig, rows: &[Row]) {
         if let Some(reason) = &row.reason {
             let key = SubjectKey::Int(subject);
             let until = Timestamp(time.0 + 60_000_000);
-            let reason = ReasonEntry {
-                principal: &principal,
-                kind: KindId(0),
-                key: &key,
-                reason,
-                asked_at: time,
-                until,
-            };
+            let reason =
+                ReasonEntry { principal: &principal, kind, key: &key, reason, asked_at: time, until };
             spool.append_reason(&reason).unwrap();
         }
     }

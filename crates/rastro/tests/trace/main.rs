@@ -12,6 +12,7 @@
 mod archive;
 mod bad_input;
 mod import;
+mod kinds;
 mod ledger;
 mod logs;
 mod rig;

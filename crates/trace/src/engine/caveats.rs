@@ -5,6 +5,11 @@ use crate::outcome::{Caveat, Trace};
 use crate::victim::TraceOptions;
 
 const FEW: usize = 5;
+/// What simulated worlds held with which probabilities were calibrated, widened a little.
+const VICTIMS_MAX: usize = 100;
+const ACCOUNTS_USUAL: std::ops::RangeInclusive<usize> = 10..=10_000;
+/// A population so many times what the history shows is worth a second look.
+const POPULATION_TIMES_SEEN: u64 = 100;
 /// Accounts that saw all but so many of the first one's victims are lookalikes.
 const LOOKALIKE_SLACK: usize = 1;
 
@@ -32,6 +37,9 @@ pub(super) fn collect(case: &Case, options: &TraceOptions, trace: &Trace, replac
     if (1..FEW).contains(&case.reports.len()) {
         caveats.push(Caveat::FewVictims(case.reports.len()));
     }
+    if case.reports.len() > VICTIMS_MAX {
+        caveats.push(Caveat::ManyVictims(case.reports.len()));
+    }
     if case.reports.is_empty() {
         caveats.push(Caveat::NoVictims);
     }
@@ -40,10 +48,16 @@ pub(super) fn collect(case: &Case, options: &TraceOptions, trace: &Trace, replac
     } else if !index.reasons_known {
         caveats.push(Caveat::NoReasons);
     }
+    let accounts = index.accounts() - index.silent_accounts();
+    if index.pairs() > 0 && !ACCOUNTS_USUAL.contains(&accounts) {
+        caveats.push(Caveat::UnusualAccounts(accounts));
+    }
+    let seen = index.seen();
     match options.population {
         None => caveats.push(Caveat::PopulationUnknown),
-        Some(given) if given < index.seen() => {
-            caveats.push(Caveat::PopulationTooSmall { given, seen: index.seen() });
+        Some(given) if given < seen => caveats.push(Caveat::PopulationTooSmall { given, seen }),
+        Some(given) if given / POPULATION_TIMES_SEEN >= seen && seen > 0 => {
+            caveats.push(Caveat::PopulationLarge { given, seen });
         }
         Some(_) => {}
     }

@@ -1,4 +1,7 @@
 //! When the copy was taken: from what the callers knew, and from when the account was shown the victims.
+//!
+//! What leaves through an account leaves when it is shown. Only while no account is named can the copy have been
+//! taken whenever the callers' knowledge was to be had.
 
 use super::case::{Case, Hit};
 use crate::numeric::{Factors, log_sum_exp, real, size};
@@ -11,9 +14,11 @@ const LENGTHS: [i64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 /// Days looked at, the latest ones; and victims.
 const DAYS_MAX: i64 = 1_500;
 const VICTIMS_MAX: usize = 60;
-/// Each end is beyond the copy with this probability at most.
-const TAIL: f64 = 0.02;
-const STRAY: f64 = 0.2;
+/// Each end is beyond the copy with this probability at most. 95% of windows shall hold the copy in every kind of
+/// case, also where it was not taken evenly and no few views tell, so that more is asked of the model.
+const TAIL: f64 = 0.01;
+/// Of a report that belongs to the leak over a stray one.
+const ODDS: f64 = 4.0;
 
 /// Bounds the copy. `account`: the one named, if any. `None` if no victim is known to the history.
 pub(super) fn bound(case: &Case, account: Option<u16>) -> Option<LeakWindow> {
@@ -36,10 +41,11 @@ pub(super) fn bound(case: &Case, account: Option<u16>) -> Option<LeakWindow> {
         let share = whole(places).ln();
         for day in 0..places {
             let (from, until) = (start + day * DAY, start + (day + length) * DAY);
-            let weights = weigh(case, account, &marks, (from, until), end - start);
-            windows.push((from, until, weights.at_leisure - share));
-            if let Some((weight, hull)) = weights.while_shown {
-                windows.push((hull.0, hull.1, weight - share));
+            if let Some(account) = account {
+                let shown = while_shown(case, account, &marks, (from, until), end - start);
+                windows.extend(shown.map(|(from, until, weight)| (from, until, weight - share)));
+            } else {
+                windows.push((from, until, at_leisure(&marks, (from, until), end - start) - share));
             }
         }
     }
@@ -57,8 +63,8 @@ struct Mark {
     until: i64,
     /// Hours for which what the caller knew was current, as far as the report says.
     current: i64,
-    /// When the account was shown the victim; `None` if it was not.
-    views: Option<Vec<(i64, i64)>>,
+    /// When the account was shown the victim; nothing if none is named.
+    views: Vec<(i64, i64)>,
     /// 1 / probability that a stray report is about this subject.
     rarity: f64,
 }
@@ -67,67 +73,65 @@ fn mark(case: &Case, at: usize, account: Option<u16>, hits: &[Hit]) -> Option<Ma
     let report = case.reports.get(at)?;
     let (mut from, until) = report.copy_hours();
     let current = until.saturating_sub(from);
-    let mut views = None;
+    let mut views = Vec::new();
     if let Some(account) = account {
         let hit = hits.iter().find(|hit| hit.victim == at)?;
         from = from.max(hit.first);
-        let mut list = Vec::new();
-        for posting in
-            case.history.postings(report.id?).into_iter().filter(|posting| posting.account() == account)
-        {
-            list.push((posting.first_hour(), posting.last_hour()));
-        }
-        views = Some(list);
+        let postings = case.history.postings(report.id?).into_iter();
+        let of_account = postings.filter(|posting| posting.account() == account);
+        views.extend(of_account.map(|posting| (posting.first_hour(), posting.last_hour())));
     }
     Some(Mark { from, until, current, views, rarity: 1.0 / report.stray })
 }
 
-/// Log-likelihoods of copying within a window.
-struct Weights {
-    /// At any time when what the callers knew could be had.
-    at_leisure: f64,
-    /// While the account was being shown the victims; with the hours between which it was, and a margin for
-    /// what was copied just before and after.
-    while_shown: Option<(f64, (i64, i64))>,
+/// Returns the log-likelihood of copying at any time within the window when what the callers knew could be had.
+/// `all`: hours in all.
+fn at_leisure(marks: &[Mark], (from, until): (i64, i64), all: i64) -> f64 {
+    let mut factors = Factors::default();
+    for mark in marks {
+        let had = mark.until.min(until).saturating_sub(mark.from.max(from)).max(0);
+        factors.add(ODDS * whole(had) / whole(until - from) * mark.rare(all));
+    }
+    factors.ln()
 }
 
-fn weigh(case: &Case, account: Option<u16>, marks: &[Mark], window: (i64, i64), all: i64) -> Weights {
+/// Returns the log-likelihood of copying within the window while `account` was being shown the victims; with the
+/// hours between which it was, and a margin for what was copied just before and after. `None` if it was shown none.
+fn while_shown(
+    case: &Case,
+    account: u16,
+    marks: &[Mark],
+    (from, until): (i64, i64),
+    all: i64,
+) -> Option<(i64, i64, f64)> {
     let calendar = &case.history.index().calendar;
-    let (from, until) = window;
-    let odds = (1.0 - STRAY) / STRAY;
-    let exposed = account.map_or(0.0, |account| real(case.history.index().exposed(account)));
-    let shown = calendar.count(account, false, calendar.slot(from), calendar.slot(until - 1) + 1).max(1.0);
-    let (mut at_leisure, mut while_shown) = (Factors::default(), Factors::default());
+    let slots = (calendar.slot(from), calendar.slot(until - 1) + 1);
+    let shown = calendar.count(Some(account), false, slots.0, slots.1).max(size(marks.len()) / 2.0).max(1.0);
+    let mut factors = Factors::default();
     // First and last of the times at which it was shown, and how many victims there are to it.
     let mut hull: Option<(i64, i64, i64)> = None;
     for mark in marks {
-        let had = mark.until.min(until).saturating_sub(mark.from.max(from)).max(0);
-        // How much better the values' time fits than that of a stray report.
-        let rare = whole(all) / whole(mark.current.clamp(DAY, all));
-        let fits = whole(had) / whole(until - from) * rare;
-        let Some(views) = &mark.views else {
-            at_leisure.add(odds * fits);
-            continue;
-        };
-        at_leisure.add(odds * fits * mark.rarity / exposed.max(1.0));
-        let within = views.iter().find(|(first, last)| {
+        let within = mark.views.iter().find(|(first, last)| {
             *last >= from.max(mark.from) && *first < until.min(mark.until.saturating_add(1))
         });
-        if let Some((first, last)) = within {
-            let (first, last) = (*first.max(&from), *last.min(&(until - 1)));
-            hull = Some(match hull {
-                None => (first, last, 1),
-                Some((least, most, count)) => (least.min(first), most.max(last), count + 1),
-            });
-            let density = rare / shown.max(size(marks.len()) / 2.0);
-            while_shown.add(odds * density * mark.rarity);
-        }
+        let Some((first, last)) = within else { continue };
+        let (first, last) = (*first.max(&from), *last.min(&(until - 1)));
+        hull = Some(match hull {
+            None => (first, last, 1),
+            Some((least, most, count)) => (least.min(first), most.max(last), count + 1),
+        });
+        factors.add(ODDS * mark.rare(all) * mark.rarity / shown);
     }
-    let while_shown = hull.map(|(first, last, count)| {
-        let margin = margin(count, last - first, until - from);
-        (while_shown.ln(), (first - margin, last + margin))
-    });
-    Weights { at_leisure: at_leisure.ln(), while_shown }
+    let (first, last, count) = hull?;
+    let margin = margin(count, last - first, until - from);
+    Some((first - margin, last + margin, factors.ln()))
+}
+
+impl Mark {
+    /// Returns how much better the time of what the caller knew fits a copy than a stray report.
+    fn rare(&self, all: i64) -> f64 {
+        whole(all) / whole(self.current.clamp(DAY, all))
+    }
 }
 
 /// Returns how many hours beyond the first and the last of `count` views, `range` hours apart, the middle of the

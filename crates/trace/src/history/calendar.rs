@@ -97,12 +97,13 @@ impl Calendar {
             + counts.map(|(_, [all, bare])| f64::from(if unexplained { *bare } else { *all })).sum::<f64>()
     }
 
-    /// Returns how many episodes of `account` began in its busiest `slots` slots.
-    pub(super) fn busiest(&self, account: u16, slots: usize) -> f64 {
-        let mut counts: Vec<f64> =
-            (0..self.slots).map(|slot| self.count(Some(account), false, slot, slot + 1)).collect();
-        counts.sort_by(|a, b| b.total_cmp(a));
-        counts.iter().take(slots).sum()
+    /// Returns how steadily `account` is shown subjects: twice the share of its episodes that began outside the
+    /// half of the time (in one piece) in which most did. About 1 if they began at all times, 0 if within a half.
+    pub(super) fn steadiness(&self, account: u16) -> f64 {
+        let half = self.slots.div_ceil(2);
+        let count = |from: usize, until: usize| self.count(Some(account), false, from, until);
+        let busiest = (0..=self.slots - half).map(|from| count(from, from + half)).fold(0.0, f64::max);
+        2.0 * (1.0 - busiest / count(0, self.slots).max(1.0))
     }
 
     /// Counts an episode that came after the sums were made, for its account only.

@@ -227,18 +227,16 @@ impl Index {
         self.cohort_mass.get(a.min(b) * MAX_COHORTS + a.max(b)).copied().unwrap_or_default()
     }
 
-    /// An account is broad if it saw more than 2% of all seen subjects and far more than its peers do, not
-    /// counting its three busiest days (a harvest does not make an account broad); or most of all subjects.
+    /// An account is broad if it saw more than 2% of all seen subjects and far more than its peers do, all the
+    /// time (a harvest of some days or months does not make an account broad); or most of all subjects.
     fn find_broad(&self) -> Vec<u16> {
         let mut sizes: Vec<u32> = self.exposed.iter().copied().filter(|count| *count > 0).collect();
         sizes.sort_unstable();
         let median = sizes.get(sizes.len() / 2).copied().map_or(0.0, f64::from);
         let seen = real(self.seen);
         let is_broad = |account: u16, count: f64| {
-            let large = count > 0.02 * seen && count > 10.0 * median;
-            let usual = || count - self.calendar.busiest(account, 3);
-            (large && usual() > 0.02 * seen && usual() > 5.0 * median)
-                || (count > 0.5 * seen && count > 2.5 * median)
+            let usual = count * self.calendar.steadiness(account);
+            usual > (0.02 * seen).max(10.0 * median) || count > (0.5 * seen).max(2.5 * median)
         };
         let counted = (0..=u16::MAX).zip(&self.exposed);
         let broad =

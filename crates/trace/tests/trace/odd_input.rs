@@ -72,7 +72,8 @@ fn silent_accounts_wrong_population_and_bad_prior_are_caveats() {
         &[Caveat::SilentAccounts(30), Caveat::PopulationTooSmall { given: 10, seen }, Caveat::BadPrior],
     );
     let huge = TraceOptions { population: Some(u64::MAX), ..TraceOptions::default() };
-    check(&history.trace(&victims(&leaked[..6]), &huge), &[]);
+    let large = Caveat::PopulationLarge { given: u64::MAX, seen };
+    check(&history.trace(&victims(&leaked[..6]), &huge), &[large]);
 }
 
 #[test]
@@ -81,7 +82,9 @@ fn one_account_alone_is_judged_without_failing() {
     let leaked = desk.harvest(0, 100, 20, 10);
     let history = desk.finish();
     for count in [1, 2, 20] {
-        check(&history.trace(&victims(&leaked[..count]), &TraceOptions::default()), &[]);
+        let trace = history.trace(&victims(&leaked[..count]), &TraceOptions::default());
+        check(&trace, &[Caveat::UnusualAccounts(1)]);
+        assert_eq!(trace.caveats.contains(&Caveat::FewVictims(count)), count < 5);
     }
 }
 
@@ -96,7 +99,7 @@ fn ten_thousand_victims_are_weighed_in_finite_numbers() {
     let began = Instant::now();
     let trace = history.trace(&victims(&leaked), &TraceOptions::default());
     eprintln!("10,000 victims: {:?}", began.elapsed());
-    check(&trace, &[]);
+    check(&trace, &[Caveat::ManyVictims(trace.victims)]);
     assert!(trace.victims > 9_000);
     assert_eq!(trace.accounts[0].principal, name(7));
     assert!(trace.accounts[0].probability > 0.95);
@@ -110,6 +113,6 @@ fn fifty_thousand_accounts_are_weighed_in_finite_numbers() {
     let began = Instant::now();
     let trace = history.trace(&victims(&leaked[..6]), &TraceOptions::default());
     eprintln!("50,000 accounts: {:?}", began.elapsed());
-    check(&trace, &[]);
+    check(&trace, &[Caveat::UnusualAccounts(50_000)]);
     assert_eq!(trace.accounts[0].principal, name(44_444));
 }

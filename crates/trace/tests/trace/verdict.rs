@@ -110,6 +110,20 @@ fn victims_of_a_broad_account_point_to_its_population_not_to_it() {
 }
 
 #[test]
+fn slow_harvester_is_an_account_not_a_population() {
+    let mut desk = Desk::new(80, SUBJECTS, 40, 5);
+    let mut leaked = Vec::new();
+    for day in 150..270 {
+        leaked.extend(desk.harvest(7, SUBJECTS, 9, day));
+    }
+    let called: Vec<i64> = leaked.iter().copied().step_by(90).collect();
+    let trace = desk.finish().trace(&victims(&called), &options());
+    check_sums_to_one(&trace);
+    assert_eq!(trace.accounts[0].principal, name(7), "{:?}", trace.populations.first());
+    assert!(trace.accounts[0].probability > 0.95, "{}", trace.accounts[0].probability);
+}
+
+#[test]
 fn two_colluders_are_both_named() {
     let mut desk = Desk::new(80, SUBJECTS, 150, 9);
     let mut leaked = desk.harvest(11, SUBJECTS, 200, 90);

@@ -1,4 +1,4 @@
-use rastro_trace::{Campaign, Trace};
+use rastro_trace::{AccountScore, Campaign, Trace};
 use serde_json::{Value, json};
 
 use crate::incident::{Case, told_apart, verdict};
@@ -7,22 +7,6 @@ use crate::incident::{Case, told_apart, verdict};
 pub(super) fn answer(case: &Case, trace: &Trace, campaigns: &[Campaign]) -> Value {
     let said = verdict(trace);
     let campaigns: Vec<Value> = campaigns.iter().map(|campaign| part(case, campaign)).collect();
-    let accounts: Vec<Value> = trace
-        .accounts
-        .iter()
-        .map(|account| {
-            json!({
-                "principal": account.principal.as_str(),
-                "probability": account.probability,
-                "involved": account.involved,
-                "log10_bayes_factor": finite(account.log10_bayes_factor),
-                "victims_seen": account.victims_seen,
-                "exposed": account.exposed,
-                "first": account.first.map(|time| time.to_string()),
-                "last": account.last.map(|time| time.to_string()),
-            })
-        })
-        .collect();
     let populations: Vec<Value> = trace
         .populations
         .iter()
@@ -60,7 +44,7 @@ pub(super) fn answer(case: &Case, trace: &Trace, campaigns: &[Campaign]) -> Valu
         "victims": trace.victims,
         "verdict": said.sentence,
         "named": said.named,
-        "accounts": accounts,
+        "accounts": accounts(trace),
         "populations": populations,
         "unknown_route": trace.unknown_route,
         "collusions": collusions,
@@ -74,27 +58,31 @@ pub(super) fn answer(case: &Case, trace: &Trace, campaigns: &[Campaign]) -> Valu
     })
 }
 
+fn accounts(trace: &Trace) -> Vec<Value> {
+    let one = |account: &AccountScore| {
+        json!({
+            "principal": account.principal.as_str(),
+            "probability": account.probability,
+            "involved": account.involved,
+            "log10_bayes_factor": finite(account.log10_bayes_factor),
+            "victims_seen": account.victims_seen,
+            "exposed": account.exposed,
+            "first": account.first.map(|time| time.to_string()),
+            "last": account.last.map(|time| time.to_string()),
+        })
+    };
+    trace.accounts.iter().map(one).collect()
+}
+
 /// A part of the victims that points elsewhere.
 fn part(case: &Case, campaign: &Campaign) -> Value {
     let trace = &campaign.trace;
-    let accounts: Vec<Value> = trace
-        .accounts
-        .iter()
-        .map(|account| {
-            json!({
-                "principal": account.principal.as_str(),
-                "probability": account.probability,
-                "involved": account.involved,
-                "victims_seen": account.victims_seen,
-            })
-        })
-        .collect();
     json!({
         "victims": trace.victims,
         "told_apart": told_apart(campaign.mark, &case.record.fields),
         "verdict": verdict(trace).sentence,
         "named": verdict(trace).named,
-        "accounts": accounts,
+        "accounts": accounts(trace),
         "unknown_route": trace.unknown_route,
     })
 }
