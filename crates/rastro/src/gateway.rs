@@ -1,5 +1,7 @@
 //! `rastro serve`: joins wire, attribution, detect and ledger. Start-up, channels and edges live here; what
 //! is decided lives in the crates.
+// What a session says goes to the ledger or nowhere; what the gateway says goes through `tracing`.
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
 mod catalogues;
 mod identity;

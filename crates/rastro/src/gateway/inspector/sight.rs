@@ -197,9 +197,6 @@ impl SessionInspector {
                 return Before::Wait;
             }
         };
-        if let Some(q) = &self.lineage(text, &snapshot).query {
-            eprintln!("DBGQ {}", q.sql);
-        }
         match &self.lineage(text, &snapshot).query {
             None => Before::Nothing,
             Some(query) => {
