@@ -61,6 +61,7 @@ pub struct ValueIndex {
     table: Arc<IndexTable>,
     overlay: Arc<Overlay>,
     shapes: Shapes,
+    identifier_len_min: usize,
 }
 
 impl ValueIndex {
@@ -68,7 +69,9 @@ impl ValueIndex {
     pub fn new(table: Arc<IndexTable>, overlay: Arc<Overlay>) -> ValueIndex {
         let mut shapes = table.shapes().clone();
         shapes.unite(overlay.shapes());
-        ValueIndex { table, overlay, shapes }
+        let lengths = shapes.identifiers.iter().map(|(_, len)| usize::from(*len));
+        let identifier_len_min = lengths.min().unwrap_or(usize::MAX);
+        ValueIndex { table, overlay, shapes, identifier_len_min }
     }
 
     /// Returns the table on disk.
@@ -91,6 +94,11 @@ impl ValueIndex {
 
     pub(crate) fn shapes(&self) -> &Shapes {
         &self.shapes
+    }
+
+    /// Returns how long the shortest identifier is.
+    pub(crate) fn identifier_len_min(&self) -> usize {
+        self.identifier_len_min
     }
 
     pub(crate) fn key(&self) -> &HashKey {

@@ -235,17 +235,33 @@ fn people(table: &str, column: &str, parent: Option<u32>) -> RelationFacts {
     facts
 }
 
-#[test]
-fn view_that_reads_a_source_twice_attributes_nothing_for_sure() {
-    let specs = [SubjectSpec {
+fn person() -> SubjectSpec {
+    SubjectSpec {
         name: "person".into(),
         table: table("public.people"),
         key: "id".into(),
         fields: pairs(&[("email", "email")]),
         related: Vec::new(),
         cohorts: Vec::new(),
-    }];
-    let shows = |reads: &[u32], view: u32| {
+    }
+}
+
+// What a row with a key and a field of a relation is taken to show; nothing if it is not protected.
+fn row_of(catalogue: &Catalogue, table_oid: u32) -> String {
+    let column = |attnum| ColumnDescription { table_oid, attnum, type_oid: 25, format: 0 };
+    let PlanOutcome::Protected(plan) = RowPlan::build(catalogue, [1, 2].map(column).into_iter()) else {
+        return String::new();
+    };
+    let mut batch = ShownBatch::default();
+    plan.read_row(b"\0\x02\0\0\0\x017\0\0\0\x01m", &mut batch).unwrap();
+    let spell = |shown: &rastro_model::Shown| format!("{:?} {:?}", shown.key, shown.certainty);
+    batch.entries().iter().map(spell).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn view_that_reads_a_source_twice_attributes_nothing_for_sure() {
+    let specs = [person()];
+    let reading = |reads: &[u32], view: u32| {
         let mut facts = people("people", "email", None);
         facts.push_relation(20_002, "public", "part", 2);
         facts.push_column(20_002, 1, "id", 20);
@@ -275,65 +291,40 @@ fn view_that_reads_a_source_twice_attributes_nothing_for_sure() {
         let over = query.replace("20000", "20003").replace("20002", "20003");
         facts.push_dependency(20_004, 20_003, 2);
         facts.push_view(20_004, &over);
-        let catalogue = Catalogue::build(&specs, facts).unwrap();
-        let column = |attnum| ColumnDescription { table_oid: view, attnum, type_oid: 25, format: 0 };
-        let PlanOutcome::Protected(plan) = RowPlan::build(&catalogue, [1, 2].map(column).into_iter()) else {
-            panic!("the view is not protected");
-        };
-        let mut batch = ShownBatch::default();
-        plan.read_row(b"\0\x02\0\0\0\x017\0\0\0\x01m", &mut batch).unwrap();
-        let spell = |shown: &rastro_model::Shown| format!("{:?} {:?}", shown.key, shown.certainty);
-        batch.entries().iter().map(spell).collect::<Vec<_>>().join(", ")
+        row_of(&Catalogue::build(&specs, facts).unwrap(), view)
     };
-    assert_eq!(shows(&[20_000], 20_003), "Int(7) Exact");
-    assert_eq!(shows(&[20_000, 20_000], 20_003), "Unknown Possible");
-    assert_eq!(shows(&[20_000, 20_002], 20_003), "Unknown Possible");
-    assert_eq!(shows(&[20_000, 20_000], 20_004), "Unknown Possible");
+    assert_eq!(reading(&[20_000], 20_003), "Int(7) Exact");
+    assert_eq!(reading(&[20_000, 20_000], 20_003), "Unknown Possible");
+    assert_eq!(reading(&[20_000, 20_002], 20_003), "Unknown Possible");
+    assert_eq!(reading(&[20_000, 20_000], 20_004), "Unknown Possible");
 }
 
 #[test]
 fn column_renamed_or_of_a_renamed_table_stays_protected() {
-    let specs = [SubjectSpec {
-        name: "person".into(),
-        table: table("public.people"),
-        key: "id".into(),
-        fields: pairs(&[("email", "email")]),
-        related: Vec::new(),
-        cohorts: Vec::new(),
-    }];
-    let shows = |catalogue: &Catalogue, table_oid: u32| {
-        let column = |attnum| ColumnDescription { table_oid, attnum, type_oid: 25, format: 0 };
-        let PlanOutcome::Protected(plan) = RowPlan::build(catalogue, [1, 2].map(column).into_iter()) else {
-            return String::new();
-        };
-        let mut batch = ShownBatch::default();
-        plan.read_row(b"\0\x02\0\0\0\x017\0\0\0\x01m", &mut batch).unwrap();
-        let spell = |shown: &rastro_model::Shown| format!("{:?} {:?}", shown.key, shown.certainty);
-        batch.entries().iter().map(spell).collect::<Vec<_>>().join(", ")
-    };
+    let specs = [person()];
     let first = Catalogue::build(&specs, people("people", "email", None)).unwrap();
     let second = |name: &str, column: &str, parent| {
         Catalogue::build_present(&specs, people(name, column, parent), Some(&first))
     };
-    assert_eq!(shows(&first, 20_000), "Int(7) Exact");
-    assert_eq!(shows(&first, 20_001), "");
+    assert_eq!(row_of(&first, 20_000), "Int(7) Exact");
+    assert_eq!(row_of(&first, 20_001), "");
     let (renamed, problems) = second("persons", "email", None);
     assert_eq!(problems.len(), 1);
-    assert_eq!(shows(&renamed, 20_000), "Int(7) Exact");
+    assert_eq!(row_of(&renamed, 20_000), "Int(7) Exact");
     let (again, _) = Catalogue::build_present(&specs, people("folk", "mail", None), Some(&renamed));
-    assert_eq!(shows(&again, 20_000), "Int(7) Exact");
+    assert_eq!(row_of(&again, 20_000), "Int(7) Exact");
     let (column, problems) = second("people", "mail", None);
     assert_eq!(problems.len(), 1);
-    assert_eq!(shows(&column, 20_000), "Int(7) Exact");
+    assert_eq!(row_of(&column, 20_000), "Int(7) Exact");
     let (child, problems) = second("people", "email", Some(20_001));
     assert_eq!(problems.len(), 1);
-    assert_eq!(shows(&child, 20_001), "Int(7) Exact");
+    assert_eq!(row_of(&child, 20_001), "Int(7) Exact");
     // The child's column goes by an unknown name, the parent's by the known one.
     let (both, _) = second("persons", "mail", Some(20_001));
-    assert_eq!(shows(&both, 20_000), "Int(7) Exact");
-    assert_eq!(shows(&both, 20_001), "Int(7) Exact");
+    assert_eq!(row_of(&both, 20_000), "Int(7) Exact");
+    assert_eq!(row_of(&both, 20_001), "Int(7) Exact");
     let (gone, _) = Catalogue::build_present(&specs, RelationFacts::default(), Some(&first));
     assert!(!gone.protects_any());
     let (fresh, _) = Catalogue::build_present(&specs, people("persons", "email", None), None);
-    assert_eq!(shows(&fresh, 20_000), "");
+    assert_eq!(row_of(&fresh, 20_000), "");
 }

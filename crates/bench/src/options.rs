@@ -100,6 +100,11 @@ impl RouteKind {
     pub(crate) const ALL: [Self; 6] =
         [Self::Direct, Self::Pgbouncer, Self::Pgaudit, Self::Group, Self::Strict, Self::Origin];
 
+    /// Returns whether it goes through Rastro.
+    pub(crate) fn is_rastro(self) -> bool {
+        matches!(self, Self::Group | Self::Strict | Self::Origin)
+    }
+
     /// Returns the column heading.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -90,7 +90,7 @@ impl Routes {
         for &kind in &plan.routes {
             match all.open(plan, kind) {
                 Ok(route) => all.routes.push(route),
-                Err(error) if matches!(kind, RouteKind::Group | RouteKind::Strict | RouteKind::Origin) => {
+                Err(error) if kind.is_rastro() => {
                     let line = format!("{} skipped: {error:#}", kind.name());
                     eprintln!("{line}");
                     all.skipped.push(line);

@@ -102,7 +102,7 @@ fn rate_target(cell: Cell, route: RouteKind) -> Option<(f64, RouteKind)> {
     let strict = match route {
         RouteKind::Group => false,
         RouteKind::Strict => true,
-        _ => return None,
+        RouteKind::Direct | RouteKind::Pgbouncer | RouteKind::Pgaudit | RouteKind::Origin => return None,
     };
     match (cell.work, cell.clients) {
         (Work::Lookup(_), 8 | 32) => Some((if strict { 0.80 } else { 0.95 }, RouteKind::Pgbouncer)),

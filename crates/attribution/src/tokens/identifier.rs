@@ -23,7 +23,7 @@ impl Scanner {
         let rest = bytes.get(place..).unwrap_or_default();
         let end = place + rest.iter().take(TOKEN_BYTES_MAX).take_while(|byte| within(byte)).count();
         let token = bytes.get(start..end).unwrap_or_default();
-        if token.len() < index.shapes().identifier_len_min() && !(whole && token.len() == bytes.len()) {
+        if token.len() < index.identifier_len_min() && !(whole && token.len() == bytes.len()) {
             return end;
         }
         let (mut canonical, mut joined) =

@@ -54,11 +54,6 @@ impl Shapes {
         }
     }
 
-    /// Returns how long the shortest identifier is.
-    pub(crate) fn identifier_len_min(&self) -> usize {
-        self.identifiers.iter().map(|(_, len)| usize::from(*len)).min().unwrap_or(usize::MAX)
-    }
-
     pub(super) fn unite(&mut self, other: &Shapes) {
         self.emails |= other.emails;
         self.texts |= other.texts;

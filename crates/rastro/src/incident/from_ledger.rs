@@ -42,10 +42,13 @@ pub(crate) fn read_ledger(
     cohorts: &[(String, Vec<String>)],
 ) -> anyhow::Result<Record> {
     let ledger = crate::store::reader(data_dir, config)?;
-    let (asked, first) = (kind, first_kind(&ledger)?);
-    let kind = asked.unwrap_or(&first);
+    let asked = kind;
+    let kind = match asked {
+        Some(kind) => kind.to_owned(),
+        None => first_kind(&ledger)?,
+    };
     let mut reading = Reading {
-        kind,
+        kind: &kind,
         kinds: BTreeSet::new(),
         victims: Vec::new(),
         builder: HistoryBuilder::new(),
@@ -71,11 +74,11 @@ pub(crate) fn read_ledger(
     drop(progress);
     let last = reading.waiting.ready(true);
     reading.take(&last)?;
-    if !reading.kinds.is_empty() && !reading.kinds.contains(kind) {
+    if !reading.kinds.is_empty() && !reading.kinds.contains(&kind) {
         let known: Vec<&str> = reading.kinds.iter().map(String::as_str).collect();
         bail!("the ledger knows no subjects of kind `{kind}`, only `{}`", known.join("`, `"));
     }
-    reading.record.caveats.extend(kind_caveat(reading.kinds.len(), asked, kind));
+    reading.record.caveats.extend(kind_caveat(reading.kinds.len(), asked, &kind));
     if ledger.origins().context(CANNOT_READ)?.any() {
         reading.record.caveats.push(imported_caveat());
     }
