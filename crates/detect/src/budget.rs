@@ -292,8 +292,12 @@ impl State {
         self.undo_total.clear();
         self.undo_unexplained.clear();
         let mut verdict = RowVerdict::Admitted;
+        // A join shows the same subject once for each of its tables.
+        let mut last = None;
         for shown in entries {
-            let Some(id) = names.of_shown(shown, batch) else { continue };
+            let Some(id) = names.of_shown(shown, batch).filter(|id| last.replace(*id) != Some(*id)) else {
+                continue;
+            };
             let found = self.count(id, shown, batch, moment);
             if found == RowVerdict::Admitted {
                 continue;
@@ -306,8 +310,11 @@ impl State {
                 verdict = found;
             }
         }
+        last = None;
         for shown in entries {
-            let Some(id) = names.of_shown(shown, batch) else { continue };
+            let Some(id) = names.of_shown(shown, batch).filter(|id| last.replace(*id) != Some(*id)) else {
+                continue;
+            };
             if let Some(total) = &mut self.total {
                 total.touch_counted(id, moment.slice);
             }

@@ -1,8 +1,8 @@
 //! Entries to records: keeps the dictionaries of the file being written.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use hashbrown::HashMap;
 use rastro_model::{Certainty, SubjectKey, Timestamp};
 
 use crate::body::{Body, Combination};

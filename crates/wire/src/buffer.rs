@@ -197,6 +197,9 @@ impl OutQueue {
         cx: &mut Context<'_>,
         released: u64,
     ) -> Poll<io::Result<bool>> {
+        if self.pieces.front().is_none_or(|piece| piece.tag.hold > released) {
+            return Poll::Ready(Ok(false));
+        }
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let mut count = 0;
         for (slot, piece) in slices.iter_mut().zip(self.pieces.iter().take_while(|p| p.tag.hold <= released))

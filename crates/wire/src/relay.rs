@@ -281,8 +281,14 @@ where
         if bytes >= if held { self.limits.held_bytes_max } else { RELEASED_BYTES_MAX } {
             return Ok(false);
         }
+        if self.from_server.dry {
+            return Ok(false);
+        }
         match fill(&mut self.from_server.input, &mut self.server, cx) {
-            Poll::Pending => Ok(false),
+            Poll::Pending => {
+                self.from_server.dry = true;
+                Ok(false)
+            }
             Poll::Ready(Ok(0)) => {
                 self.from_server.ended = true;
                 Ok(true)
@@ -326,11 +332,14 @@ where
             self.walk_client()?;
             return Ok(true);
         }
-        if self.from_client.ended {
+        if self.from_client.ended || self.from_client.dry {
             return Ok(false);
         }
         match fill(&mut self.from_client.input, &mut self.client, cx) {
-            Poll::Pending => Ok(false),
+            Poll::Pending => {
+                self.from_client.dry = true;
+                Ok(false)
+            }
             Poll::Ready(Ok(0)) => {
                 self.from_client.ended = true;
                 self.from_client.left = true;
@@ -361,6 +370,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let relay = self.get_mut();
+        (relay.from_client.dry, relay.from_server.dry) = (false, false);
         for _ in 0..TURNS_MAX {
             match relay.turn(cx) {
                 Ok(Turn::Progress) => {}

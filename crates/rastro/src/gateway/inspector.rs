@@ -338,21 +338,20 @@ impl Inspector for SessionInspector {
             return Ok(None);
         };
         let generation = snapshot.generation;
-        let unreadable = |_| ClientError::error("08P01", "the description of the result cannot be read");
-        let columns = row_description::columns(description).map_err(unreadable)?;
-        let scan = || self.scan(&snapshot.catalogue, columns.clone());
-        if self.ddl_open {
-            let plan = plan_amid_ddl(&snapshot.catalogue, columns.clone());
-            return Ok(Some(Reading { plan, scan: scan(), one_each: None }));
-        }
-        if let Some(known) = self
-            .plans
-            .iter()
-            .find(|known| known.generation == generation && *known.description == *description)
+        let is_known =
+            |known: &&KnownPlan| known.generation == generation && *known.description == *description;
+        if !self.ddl_open
+            && let Some(known) = self.plans.iter().find(is_known)
         {
             return Ok(Some(known.reading.clone()));
         }
-        let scan = scan();
+        let unreadable = |_| ClientError::error("08P01", "the description of the result cannot be read");
+        let columns = row_description::columns(description).map_err(unreadable)?;
+        let scan = self.scan(&snapshot.catalogue, columns.clone());
+        if self.ddl_open {
+            let plan = plan_amid_ddl(&snapshot.catalogue, columns);
+            return Ok(Some(Reading { plan, scan, one_each: None }));
+        }
         let outcome = match RowPlan::build(&snapshot.catalogue, columns) {
             PlanOutcome::Refresh { .. } if !self.refreshed => {
                 self.refreshed = true;

@@ -1,7 +1,8 @@
 //! From the client: which statement is asked for, and what is sent on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::inquiry::{Answer, Held, Turn};
 use super::ops::Op;
@@ -27,6 +28,8 @@ pub(super) struct ClientSide<I: Inspector> {
     pub(super) input: Option<Buffer>,
     /// The client sent its last byte.
     pub(super) ended: bool,
+    /// There was nothing to read; the task is woken when there is.
+    pub(super) dry: bool,
     /// The server was told so.
     pub(super) shut_down: bool,
     /// Whole messages wait in `input`, because the server owes too many answers.
@@ -45,7 +48,7 @@ pub(super) struct ClientSide<I: Inspector> {
     rest: usize,
     rest_dropped: bool,
     pub(super) texts: Texts<Prepared<I::Text>>,
-    portals: HashMap<Box<[u8]>, Portal<I>>,
+    portals: HashMap<Vec<u8>, Portal<I>>,
     // Portals described since any other portal, statement or Sync could have changed them.
     fresh: Vec<u64>,
     // The portal bound last, while nothing but Describe has come since.
@@ -91,6 +94,7 @@ impl<I: Inspector> ClientSide<I> {
         ClientSide {
             input: None,
             ended: false,
+            dry: false,
             shut_down: false,
             stalled: false,
             held: None,
@@ -118,7 +122,7 @@ impl<I: Inspector> ClientSide<I> {
             self.add_portal(name, None, None);
         }
         let none = || Portal { id: 0, text: None, asked: false, statement: None };
-        self.portals.entry(name.into()).or_insert_with(none)
+        self.portals.entry_ref(name).or_insert_with(none)
     }
 
     // Returns the portal that had the name before.

@@ -20,6 +20,8 @@ pub(super) struct ServerSide<I: Inspector> {
     pub(super) input: Option<Buffer>,
     /// The server closed the connection.
     pub(super) ended: bool,
+    /// There was nothing to read; the task is woken when there is.
+    pub(super) dry: bool,
     /// The inspector has to be ready before the walk goes on.
     pub(super) waiting: bool,
     phase: Phase,
@@ -66,6 +68,7 @@ impl<I: Inspector> ServerSide<I> {
         ServerSide {
             input: None,
             ended: false,
+            dry: false,
             waiting: false,
             phase: Phase::Startup,
             cycle: 0,

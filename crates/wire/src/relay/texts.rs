@@ -1,7 +1,9 @@
 //! The texts of a session's prepared statements, as the server has them: a Parse that fails there, or that the
 //! server passes over, leaves the text that was.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
 
 /// Prepared statements whose text is remembered for each session; a client that makes more loses the oldest
 /// memory wholesale, and their executions are recorded without text.
