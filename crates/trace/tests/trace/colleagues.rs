@@ -33,15 +33,15 @@ fn options() -> TraceOptions {
 fn member_shown_every_victim_of_a_team_by_chance_is_not_named() {
     for seed in 0..8 {
         let (desk, shown) = desk_with_team(seed);
-        // Some six of the team's subjects, all of which the first member was shown, and each other member three.
+        // Five of the team's subjects, all of which the first member was shown, and each other member about half.
         let of = |first: bool, second: bool| {
             let fits = move |(_, sees): &(i64, &[bool; 3])| sees[0] && sees[1] == first && sees[2] == second;
             (SUBJECTS..).zip(&shown).filter(fits).map(|(subject, _)| subject)
         };
-        let reports: Vec<i64> = of(true, false).take(3).chain(of(false, true).take(3)).collect();
+        let reports: Vec<i64> = of(true, false).take(3).chain(of(false, true).take(2)).collect();
         let trace = desk.finish().trace(&victims(&reports), &options());
         let first = &trace.accounts[0];
-        assert_eq!((first.principal.clone(), first.victims_seen), (name(TEAM[0]), 6), "seed {seed}");
+        assert_eq!((first.principal.clone(), first.victims_seen), (name(TEAM[0]), 5), "seed {seed}");
         assert!(first.involved < 0.95, "seed {seed}: {}", first.involved);
     }
 }
