@@ -6,6 +6,7 @@ mod campaigns;
 mod case;
 mod caveats;
 mod coincidence;
+mod colleagues;
 mod collusion;
 mod deciding;
 mod leak_time;

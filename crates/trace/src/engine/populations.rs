@@ -185,7 +185,7 @@ fn is_one_accounts(case: &Case, members: &[u16], exposure: f64) -> bool {
 pub(super) fn neighbourhood(case: &Case, account: u16, nearest: usize) -> (Vec<u16>, f64) {
     let index = case.history.index();
     let mut members = vec![account];
-    members.extend(index.neighbours.of(account).iter().take(nearest));
+    members.extend(index.neighbours.of(account).iter().take(nearest).map(|neighbour| neighbour.account));
     members.sort_unstable();
     let exposure: u64 = members.iter().map(|member| index.exposed(*member)).sum();
     (members, real(exposure).max(1.0))

@@ -6,6 +6,7 @@ use super::accounts::{self, Scored};
 use super::belief::Belief;
 use super::case::{Case, hour_start};
 use super::coincidence::Coincidence;
+use super::colleagues;
 use super::collusion::{self, Together};
 use super::populations::{self, Source, Weighed};
 use crate::history::History;
@@ -130,12 +131,13 @@ impl Posterior {
         Posterior { accounts, sources, together, without_hits: share(silent), otherwise: 0.0 }
     }
 
-    /// Gives what exceeds the limit set by coincidence back to the unknown route.
+    /// Gives what exceeds the limits set by coincidence and by colleagues back to the unknown route.
     fn hold_back(&mut self, case: &Case, unknown: f64) {
         let chance = Coincidence::new(case);
         let mut returned = 0.0;
         for account in self.accounts.iter_mut().take_while(|account| account.probability > 1e-6) {
-            let limit = chance.limit(case.hits(account.account).len(), unknown);
+            let alone = chance.limit(case.hits(account.account).len(), unknown);
+            let limit = colleagues::limit(case, account.account, account.involved.min(alone), unknown);
             if account.involved > limit {
                 let kept = account.probability * limit / account.involved;
                 returned += account.probability - kept;

@@ -32,12 +32,20 @@ pub(crate) struct Group {
     pub(crate) subjects: f64,
 }
 
+/// An account that shares subjects with another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neighbour {
+    pub(crate) account: u16,
+    /// Cosine of the two sets of subjects, estimated from the sample.
+    pub(crate) overlap: f64,
+}
+
 /// Per account, those that share most of its subjects, most first.
 #[derive(Debug, Default)]
-pub(crate) struct Neighbours(Vec<Vec<u16>>);
+pub(crate) struct Neighbours(Vec<Vec<Neighbour>>);
 
 impl Neighbours {
-    pub(crate) fn of(&self, account: u16) -> &[u16] {
+    pub(crate) fn of(&self, account: u16) -> &[Neighbour] {
         self.0.get(usize::from(account)).map_or(&[], Vec::as_slice)
     }
 }
@@ -59,12 +67,12 @@ pub(super) fn learn(
     let mut edges = sample.edges();
     edges.sort_unstable_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)).then(a.1.cmp(&b.1)));
     let mut neighbours = vec![Vec::new(); exposed.len()];
-    for (a, b, _) in &edges {
+    for (a, b, overlap) in &edges {
         for (one, other) in [(a, b), (b, a)] {
             if let Some(list) = neighbours.get_mut(usize::from(*one))
                 && list.len() < NEIGHBOURS_MAX
             {
-                list.push(*other);
+                list.push(Neighbour { account: *other, overlap: *overlap });
             }
         }
     }

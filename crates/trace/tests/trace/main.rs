@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the set-up of a test may fail it")]
 
 mod campaigns;
+mod colleagues;
 mod odd_input;
 mod verdict;
 mod world;
