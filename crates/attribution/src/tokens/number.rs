@@ -128,7 +128,9 @@ fn fits(index: &ValueIndex, bytes: &[u8], runs: &[(usize, usize)], digits: usize
     let zero = runs.first().is_some_and(|(start, _)| bytes.get(*start) == Some(&b'0'));
     let nationally = (token.covers || token.joined) && !token.after_letter && digits <= NATIONAL_DIGITS_MAX;
     let has = |lengths: u32| lengths.checked_shr(digits as u32).unwrap_or(0) & 1 == 1;
-    token.plus || zero || has(index.shapes().number_lengths)
+    token.plus
+        || zero
+        || has(index.shapes().number_lengths)
         || (nationally && has(index.bounds().national_lengths))
 }
 

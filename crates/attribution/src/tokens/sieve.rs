@@ -33,22 +33,25 @@ pub(super) struct Telling {
 }
 
 impl<const WORDS: usize> Stretch<WORDS> {
-    #[inline]
     /// Returns the next stretch from `from` on, which is 0 or the end of the last one.
     ///
     /// * `whole`: the bytes are all of one value.
+    #[inline]
     pub(super) fn next(bytes: &[u8], from: usize, bounds: &Bounds, whole: bool) -> Option<Stretch<WORDS>> {
         let blocks = bytes.get(from..)?.as_chunks::<LANES>().0;
         let start = from + LANES * blocks.iter().take_while(|block| !tells(block)).count();
-        let mut stretch =
-            Stretch { start, words: 0, ats: [0; _], numbers: [0; _], identifiers: [0; _] };
+        let mut stretch = Stretch { start, words: 0, ats: [0; _], numbers: [0; _], identifiers: [0; _] };
         let (mut digits, mut of_numbers, mut of_identifiers) = ([0; _], [0; _], [0; _]);
         for word in 0..WORDS {
-            let Some(block) = block(bytes, start + LANES * word).filter(tells) else { break };
-            if block.iter().fold(false, |any, byte| any | (*byte == b'@')) {
+            let Some(block) = block(bytes, start + LANES * word) else { break };
+            let (has_at, digit) = (has_at(&block), bits(&block, is_digit));
+            if !has_at && digit == 0 {
+                break;
+            }
+            if has_at {
                 set(&mut stretch.ats, word, bits(&block, |byte| byte == b'@'));
             }
-            set(&mut digits, word, bits(&block, is_digit));
+            set(&mut digits, word, digit);
             set(&mut of_numbers, word, bits(&block, |byte| is_digit(byte) | is_number_separator(byte)));
             set(&mut of_identifiers, word, bits(&block, is_identifier_byte));
             stretch.words += 1;
@@ -91,7 +94,14 @@ impl<const WORDS: usize> Stretch<WORDS> {
     }
 
     // A run of digits and separators is kept if it has the digits of the shortest number.
-    fn keep_numbers(&mut self, from: usize, len: usize, bounds: &Bounds, runs: &Bits<WORDS>, digits: &Bits<WORDS>) {
+    fn keep_numbers(
+        &mut self,
+        from: usize,
+        len: usize,
+        bounds: &Bounds,
+        runs: &Bits<WORDS>,
+        digits: &Bits<WORDS>,
+    ) {
         // A block without a digit parts any two numbers.
         let goes_on = (self.start == from && from > 0, self.words == WORDS && self.end() < len);
         let kept = &mut self.numbers;
@@ -105,11 +115,19 @@ impl<const WORDS: usize> Stretch<WORDS> {
 
     // A run of letters, digits and punctuation is kept if it is long enough and has the first letter of an
     // identifier.
-    fn keep_identifiers(&mut self, bytes: &[u8], bounds: &Bounds, whole: bool, runs: &Bits<WORDS>, digits: &Bits<WORDS>) {
+    fn keep_identifiers(
+        &mut self,
+        bytes: &[u8],
+        bounds: &Bounds,
+        whole: bool,
+        runs: &Bits<WORDS>,
+        digits: &Bits<WORDS>,
+    ) {
         let goes_on = (self.start > 0, self.end() < bytes.len());
         let (start, kept) = (self.start, &mut self.identifiers);
         // A whole value may be an identifier without its beginning.
-        let short = whole && bytes.len() < bounds.identifier_len_min && bounds.identifier_len_min < usize::MAX;
+        let short =
+            whole && bytes.len() < bounds.identifier_len_min && bounds.identifier_len_min < usize::MAX;
         let len_min = if short { 1 } else { bounds.identifier_len_min };
         for_each_run(runs, self.words, len_min, goes_on, |run, cut| {
             let is_all = whole && run.len() == bytes.len();
@@ -165,10 +183,11 @@ fn starts<const WORDS: usize>(bits: &Bits<WORDS>, words: usize, len: usize, beyo
     let mut have = 1;
     while have < len {
         let step = have.min(len - have);
-        for word in 0..words {
-            let after = if word + 1 < words { get(&left, word + 1) } else { beyond };
-            let here = get(&left, word);
-            set(&mut left, word, here & (here >> step | after << (LANES - step)));
+        let mut after = beyond;
+        for word in left.iter_mut().take(words).rev() {
+            let here = *word;
+            *word = here & (here >> step | after << (LANES - step));
+            after = here;
         }
         have += step;
     }
@@ -240,6 +259,11 @@ fn block(bytes: &[u8], at: usize) -> Option<[u8; LANES]> {
 #[inline]
 fn tells(block: &[u8; LANES]) -> bool {
     block.iter().fold(false, |any, byte| any | is_digit(*byte) | (*byte == b'@'))
+}
+
+#[inline]
+fn has_at(block: &[u8; LANES]) -> bool {
+    block.iter().fold(false, |any, byte| any | (*byte == b'@'))
 }
 
 #[inline]

@@ -40,7 +40,10 @@ impl Bounds {
         };
         let follow = letters.get(usize::from(first & 31)).copied().unwrap_or(0);
         follow != 0
-            && rest.iter().find(|byte| byte.is_ascii_alphanumeric()).is_some_and(|next| follow & letter_bit(*next) != 0)
+            && rest
+                .iter()
+                .find(|byte| byte.is_ascii_alphanumeric())
+                .is_some_and(|next| follow & letter_bit(*next) != 0)
     }
 }
 

@@ -4,9 +4,7 @@
 use rastro_model::Certainty;
 
 use crate::tokens::Scanner;
-use crate::value_index::{
-    Class, NUMBER_DIGITS, ValueIndex, country_code_len, is_number_separator,
-};
+use crate::value_index::{Class, NUMBER_DIGITS, ValueIndex, country_code_len, is_number_separator};
 
 const RUNS_MAX: usize = 8;
 const SEPARATORS_MAX: usize = 3;
@@ -91,7 +89,13 @@ impl Scanner {
         end
     }
 
-    fn former_number_of(&mut self, index: &ValueIndex, bytes: &[u8], runs: &[(usize, usize)], token: Token) -> bool {
+    fn former_number_of(
+        &mut self,
+        index: &ValueIndex,
+        bytes: &[u8],
+        runs: &[(usize, usize)],
+        token: Token,
+    ) -> bool {
         if digits_of(runs) < *NUMBER_DIGITS.start() {
             return false;
         }
@@ -156,13 +160,7 @@ impl Scanner {
     }
 
     /// Looks up the identifiers of the token around the digit at `place`; returns where the token ends.
-    fn former_identifiers(
-        &mut self,
-        index: &ValueIndex,
-        bytes: &[u8],
-        place: usize,
-        whole: bool,
-    ) -> usize {
+    fn former_identifiers(&mut self, index: &ValueIndex, bytes: &[u8], place: usize, whole: bool) -> usize {
         let within = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./#:".contains(byte);
         let before = bytes.get(place.saturating_sub(TOKEN_BYTES_MAX)..place).unwrap_or_default();
         let start = place - before.iter().rev().take_while(|byte| within(byte)).count();

@@ -57,7 +57,8 @@ fn assert_nothing_is_lost(index: &ValueIndex, bytes: &[u8]) -> usize {
 fn written() -> impl Strategy<Value = Vec<u8>> {
     let value = (proptest::sample::select(&VALUES), "[ ()./_:#-]{0,2}", any::<bool>(), any::<bool>());
     let digits = "[0-9]{1,20}";
-    let date = "(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?Z?)?)?";
+    let date =
+        "(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?Z?)?)?";
     prop_oneof![
         4 => value.prop_map(|(value, gap, lower, shorter)| {
             let from = usize::from(shorter);
@@ -98,7 +99,9 @@ fn value_at_any_place_of_a_long_text_is_found() {
     for value in VALUES {
         let value = value.as_bytes();
         assert!(assert_nothing_is_lost(&index, value) > 0, "`{}`", value.escape_ascii());
-        for filling in [&b"no digits here, "[..], b"on 2024-03-05T12:30:00.123Z 4711 (18.50) ", b"1 2 3 4 5 6 7 8 9 "] {
+        for filling in
+            [&b"no digits here, "[..], b"on 2024-03-05T12:30:00.123Z 4711 (18.50) ", b"1 2 3 4 5 6 7 8 9 "]
+        {
             let filling = filling.repeat(100);
             for before in (0..140).chain(480..580).chain([1023, 1024, 1025]) {
                 let text = [&filling[..before], b",", value, b",", &filling[..600]].concat();
