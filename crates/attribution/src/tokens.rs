@@ -6,9 +6,12 @@
 mod email;
 mod identifier;
 mod number;
+mod sieve;
 mod undo;
 
 use rastro_model::{Certainty, ShownBatch};
+
+use sieve::{Stretch, Telling};
 
 use crate::value_index::{Class, Owner, SHARED_MAX, ValueIndex};
 
@@ -109,23 +112,28 @@ impl Scanner {
 
     // `whole`: the bytes are all of one value.
     fn plain(&mut self, index: &ValueIndex, bytes: &[u8], whole: bool) {
+        if bytes.len() <= sieve::LANES {
+            self.sift::<1>(index, bytes, whole);
+        } else {
+            self.sift::<8>(index, bytes, whole);
+        }
+    }
+
+    fn sift<const WORDS: usize>(&mut self, index: &ValueIndex, bytes: &[u8], whole: bool) {
+        let bounds = index.bounds();
         let (mut at, mut number_done, mut identifier_done) = (0, 0, 0);
-        while let Some(place) = next_telling(bytes, at) {
-            at = place + 1;
-            if bytes.get(place) == Some(&b'@') {
-                if index.shapes().emails {
+        while let Some(stretch) = Stretch::<WORDS>::next(bytes, at, bounds, whole) {
+            at = stretch.end();
+            for Telling { place, at, number, identifier } in stretch.telling() {
+                if at && index.shapes().emails {
                     self.email(index, bytes, place);
                 }
-                continue;
-            }
-            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                at += 1;
-            }
-            if place >= number_done && index.shapes().number_lengths != 0 {
-                number_done = self.numbers(index, bytes, place, whole);
-            }
-            if place >= identifier_done && !index.shapes().identifiers.is_empty() {
-                identifier_done = self.identifiers(index, bytes, place, whole);
+                if number && place >= number_done {
+                    number_done = self.numbers(index, bytes, place, whole);
+                }
+                if identifier && place >= identifier_done {
+                    identifier_done = self.identifiers(index, bytes, place, whole);
+                }
             }
         }
     }
@@ -176,50 +184,6 @@ fn lower(bytes: &mut Vec<u8>) {
     } else {
         bytes.make_ascii_lowercase();
     }
-}
-
-#[inline]
-fn is_telling(byte: u8) -> bool {
-    byte == b'@' || byte.wrapping_sub(b'0') < 10
-}
-
-/// Returns the place of the next `@` or digit from `at` on.
-#[inline]
-fn next_telling(bytes: &[u8], at: usize) -> Option<usize> {
-    const LANES: usize = 64;
-    let mut start = at;
-    let mut rest = bytes.get(at..)?;
-    // Where there are many, the next is near.
-    if let Some((near, far)) = rest.split_first_chunk::<8>() {
-        if let Some(place) = first_telling(near) {
-            return Some(start + place);
-        }
-        (start, rest) = (start + near.len(), far);
-    }
-    let (chunks, last) = rest.as_chunks::<LANES>();
-    for chunk in chunks {
-        // No way out in the loop, so that it becomes a few vector instructions.
-        if chunk.iter().fold(false, |any, byte| any | is_telling(*byte)) {
-            let words = chunk.as_chunks::<8>().0.iter().enumerate();
-            let mut places = words.filter_map(|(word, eight)| Some(8 * word + first_telling(eight)?));
-            return places.next().map(|place| start + place);
-        }
-        start += LANES;
-    }
-    last.iter().position(|byte| is_telling(*byte)).map(|place| start + place)
-}
-
-/// Returns the place of the first `@` or digit of eight bytes, all of them compared at once.
-#[inline]
-fn first_telling(bytes: &[u8; 8]) -> Option<usize> {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let word = u64::from_le_bytes(*bytes);
-    // The high bit of each byte whose other seven are `least` or more; nothing is borrowed from its neighbour.
-    let from = |least: u8| (word | HIGH) - u64::from_ne_bytes([least; 8]);
-    let digits = from(b'0') & !from(b'9' + 1);
-    let ats = from(b'@') & !from(b'@' + 1);
-    let telling = (digits | ats) & !word & HIGH;
-    (telling != 0).then(|| (telling.trailing_zeros() / 8) as usize)
 }
 
 #[cfg(test)]

@@ -22,8 +22,8 @@ pub use journal::OverlayJournal;
 pub use overlay::Overlay;
 pub use table::IndexTable;
 
-pub(crate) use form::{Class, Form, NUMBER_DIGITS, form, is_identifier_separator, is_number_separator};
-pub(crate) use shapes::{Shapes, country_code_len};
+pub(crate) use form::{Class, Form, NUMBER_DIGITS, form, is_identifier_byte, is_number_separator};
+pub(crate) use shapes::{Bounds, Shapes, code_len, country_code_len};
 
 use crate::keyed_hash::HashKey;
 
@@ -61,7 +61,7 @@ pub struct ValueIndex {
     table: Arc<IndexTable>,
     overlay: Arc<Overlay>,
     shapes: Shapes,
-    identifier_len_min: usize,
+    bounds: Bounds,
 }
 
 impl ValueIndex {
@@ -69,9 +69,8 @@ impl ValueIndex {
     pub fn new(table: Arc<IndexTable>, overlay: Arc<Overlay>) -> ValueIndex {
         let mut shapes = table.shapes().clone();
         shapes.unite(overlay.shapes());
-        let lengths = shapes.identifiers.iter().map(|(_, len)| usize::from(*len));
-        let identifier_len_min = lengths.min().unwrap_or(usize::MAX);
-        ValueIndex { table, overlay, shapes, identifier_len_min }
+        let bounds = shapes.bounds();
+        ValueIndex { table, overlay, shapes, bounds }
     }
 
     /// Returns the table on disk.
@@ -96,9 +95,8 @@ impl ValueIndex {
         &self.shapes
     }
 
-    /// Returns how long the shortest identifier is.
-    pub(crate) fn identifier_len_min(&self) -> usize {
-        self.identifier_len_min
+    pub(crate) fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     pub(crate) fn key(&self) -> &HashKey {

@@ -1,7 +1,7 @@
 use rastro_model::Certainty;
 
 use super::Scanner;
-use crate::value_index::{Class, ValueIndex, is_identifier_separator};
+use crate::value_index::{Class, ValueIndex, is_identifier_byte};
 
 const TOKEN_BYTES_MAX: usize = 96;
 /// With more shapes than this, only whole tokens are looked up.
@@ -17,13 +17,13 @@ impl Scanner {
         place: usize,
         whole: bool,
     ) -> usize {
-        let within = |byte: &u8| byte.is_ascii_alphanumeric() || is_identifier_separator(*byte);
+        let within = |byte: &u8| is_identifier_byte(*byte);
         let before = bytes.get(place.saturating_sub(TOKEN_BYTES_MAX)..place).unwrap_or_default();
         let start = place - before.iter().rev().take_while(|byte| within(byte)).count();
         let rest = bytes.get(place..).unwrap_or_default();
         let end = place + rest.iter().take(TOKEN_BYTES_MAX).take_while(|byte| within(byte)).count();
         let token = bytes.get(start..end).unwrap_or_default();
-        if token.len() < index.identifier_len_min() && !(whole && token.len() == bytes.len()) {
+        if token.len() < index.bounds().identifier_len_min && !(whole && token.len() == bytes.len()) {
             return end;
         }
         let (mut canonical, mut joined) =
@@ -53,7 +53,11 @@ impl Scanner {
         for (prefix, len) in shapes {
             let len = usize::from(*len);
             let Some(spare) = canonical.len().checked_sub(len) else { continue };
-            for start in 0..=spare {
+            let begins = |start: &usize| match prefix.first() {
+                Some(first) => canonical.get(*start) == Some(first),
+                None => joined.get(*start) == Some(&false),
+            };
+            for start in (0..=spare).filter(begins) {
                 let candidate = canonical.get(start..start + len).unwrap_or_default();
                 let apart = |at: usize| {
                     let touching = joined.get(at).copied().unwrap_or(false);

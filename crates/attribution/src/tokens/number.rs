@@ -1,7 +1,7 @@
 use rastro_model::Certainty;
 
 use super::Scanner;
-use crate::value_index::{Class, NUMBER_DIGITS, ValueIndex, country_code_len, is_number_separator};
+use crate::value_index::{Class, NUMBER_DIGITS, ValueIndex, code_len, country_code_len, is_number_separator};
 
 const RUNS_MAX: usize = 8;
 const SEPARATORS_MAX: usize = 3;
@@ -33,16 +33,17 @@ impl Scanner {
             }
         }
         let runs = runs.get(..count).unwrap_or_default();
-        if digits_of(runs) < *NUMBER_DIGITS.start() {
-            return end;
-        }
         let covers = whole && place <= 2 && bytes.get(end..).unwrap_or_default().len() <= 1;
         let after_letter = !plus && previous.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
         let mut first = 0;
         while first < runs.len() {
             let mut last = runs.len();
             let mut found = false;
-            while last > first && !found {
+            let mut digits = digits_of(runs.get(first..).unwrap_or_default());
+            if digits < index.bounds().digits_min {
+                break;
+            }
+            while digits >= index.bounds().digits_min && !found {
                 let window = runs.get(first..last).unwrap_or_default();
                 let token = Token {
                     plus: plus && first == 0,
@@ -50,8 +51,10 @@ impl Scanner {
                     covers: covers && window.len() == runs.len(),
                     after_letter: after_letter && first == 0,
                 };
-                found = self.number_of(index, bytes, window, token);
+                let fits = || fits(index, bytes, window, digits, token);
+                found = fits() && self.number_of(index, bytes, window, token);
                 last -= 1;
+                digits -= window.last().map_or(digits, |(start, end)| end - start);
             }
             first = if found { last + 1 } else { first + 1 };
         }
@@ -59,9 +62,6 @@ impl Scanner {
     }
 
     fn number_of(&mut self, index: &ValueIndex, bytes: &[u8], runs: &[(usize, usize)], token: Token) -> bool {
-        if digits_of(runs) < *NUMBER_DIGITS.start() {
-            return false;
-        }
         self.canonical.clear();
         for (place, (start, end)) in runs.iter().enumerate() {
             let run = bytes.get(*start..*end).unwrap_or_default();
@@ -108,19 +108,30 @@ impl Scanner {
         let national = std::mem::take(&mut self.canonical);
         let mut found = false;
         for code in &index.shapes().country_codes {
-            let code_len = 1 + usize::from(*code >= 10) + usize::from(*code >= 100);
-            if lengths.checked_shr((code_len + len) as u32).unwrap_or(0) & 1 == 0 {
+            if lengths.checked_shr((code_len(*code) + len) as u32).unwrap_or(0) & 1 == 0 {
                 continue;
             }
             self.canonical.clear();
-            // Writing to memory does not fail.
-            let _ = std::io::Write::write_fmt(&mut self.canonical, format_args!("{code}"));
+            let digits = [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8);
+            self.canonical.extend_from_slice(digits.get(3 - code_len(*code)..).unwrap_or_default());
             self.canonical.extend_from_slice(&national);
             found |= self.find(index, Class::Number, Certainty::Possible);
         }
         self.canonical = national;
         found
     }
+}
+
+/// Returns whether a number has so many digits, where that is told without reading them: no zero is at the
+/// beginning, nor a `+` before it.
+fn fits(index: &ValueIndex, bytes: &[u8], runs: &[(usize, usize)], digits: usize, token: Token) -> bool {
+    let zero = runs.first().is_some_and(|(start, _)| bytes.get(*start) == Some(&b'0'));
+    let nationally = (token.covers || token.joined) && !token.after_letter && digits <= NATIONAL_DIGITS_MAX;
+    let has = |lengths: u32| lengths.checked_shr(digits as u32).unwrap_or(0) & 1 == 1;
+    token.plus
+        || zero
+        || has(index.shapes().number_lengths)
+        || (nationally && has(index.bounds().national_lengths))
 }
 
 fn digits_of(runs: &[(usize, usize)]) -> usize {

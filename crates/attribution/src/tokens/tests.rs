@@ -1,3 +1,6 @@
+mod former;
+mod sieve;
+
 use std::sync::Arc;
 
 use rastro_model::{Certainty, FieldSet, KindId, SubjectKey};
@@ -152,22 +155,6 @@ fn overlay_adds_a_new_value_and_the_old_one_still_resolves() {
     let index = ValueIndex::new(Arc::clone(index.table()), Arc::new(overlay));
     check(&index, "to new.ana@elsewhere.net", &[("1", Certainty::Exact)]);
     check(&index, "to ana.lopez@example.com", &[("1", Certainty::Exact)]);
-}
-
-#[test]
-fn first_telling_of_eight_bytes_is_that_of_one_by_one() {
-    for byte in 0..=u8::MAX {
-        for place in 0..8 {
-            let mut bytes = [b'x'; 8];
-            bytes[place] = byte;
-            assert_eq!(
-                super::first_telling(&bytes),
-                super::is_telling(byte).then_some(place),
-                "{byte} at {place}"
-            );
-        }
-    }
-    assert_eq!(super::first_telling(b"\xff:/A9@0?"), Some(4));
 }
 
 proptest::proptest! {

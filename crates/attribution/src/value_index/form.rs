@@ -53,7 +53,7 @@ pub(crate) fn form(value: &str, all_texts: bool) -> Option<Form> {
         .filter(|byte| byte.is_ascii_alphanumeric())
         .map(|byte| byte.to_ascii_uppercase())
         .collect();
-    let one_word = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_identifier_separator(byte));
+    let one_word = value.bytes().all(is_identifier_byte);
     let digits = canonical.iter().filter(|byte| byte.is_ascii_digit()).count();
     if one_word && digits >= 3 && IDENTIFIER_BYTES.contains(&canonical.len()) {
         return made(Class::Identifier, canonical);
@@ -81,12 +81,16 @@ fn number(value: &str) -> Option<Form> {
     Some(Form { class, canonical, code_len })
 }
 
+// Without a way out, so that many bytes are told at once.
 #[inline]
 pub(crate) fn is_number_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'(' | b')' | b'-' | b'.' | b'/')
+    (byte == b' ') | (byte == b'(') | (byte == b')') | (byte == b'-') | (byte == b'.') | (byte == b'/')
 }
 
+/// Returns whether an identifier may have this byte: a letter, a digit, or what parts them.
 #[inline]
-pub(crate) fn is_identifier_separator(byte: u8) -> bool {
-    matches!(byte, b'-' | b'_' | b'.' | b'/' | b'#' | b':')
+pub(crate) fn is_identifier_byte(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    // `-` `.` `/`, digits and `:` follow one another.
+    letter | (byte.wrapping_sub(b'-') <= b':' - b'-') | (byte == b'_') | (byte == b'#')
 }

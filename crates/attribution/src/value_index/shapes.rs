@@ -1,3 +1,5 @@
+use super::NUMBER_DIGITS;
+
 /// What the indexed values look like: it spares most words and numbers a look-up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Shapes {
@@ -12,6 +14,42 @@ pub(crate) struct Shapes {
     pub(crate) identifiers: Vec<(Vec<u8>, u8)>,
     /// There are values that are looked for as a whole only.
     pub(crate) texts: bool,
+}
+
+/// What any token must have that the indexed values could be in.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    /// Fewest digits of a number, with or without its calling code; the largest usize if there is no number.
+    pub(crate) digits_min: usize,
+    /// Bit n: n digits are a number of some length once a known calling code stands before them.
+    pub(crate) national_lengths: u32,
+    /// Letters and digits of the shortest identifier; the largest usize if there is none.
+    pub(crate) identifier_len_min: usize,
+    /// By the first letter of an identifier (`a` is 1): bit n, that letter n may follow; bit 0, a digit. `None` if
+    /// an identifier may begin in any way.
+    pub(crate) letters: Option<Box<[u32; 32]>>,
+}
+
+impl Bounds {
+    /// Returns whether an identifier may begin where `bytes` begins.
+    #[inline]
+    pub(crate) fn begins_identifier(&self, bytes: &[u8]) -> bool {
+        let Some(letters) = &self.letters else { return true };
+        let Some((first, rest)) = bytes.split_first().filter(|(first, _)| first.is_ascii_alphabetic()) else {
+            return false;
+        };
+        let follow = letters.get(usize::from(first & 31)).copied().unwrap_or(0);
+        follow != 0
+            && rest
+                .iter()
+                .find(|byte| byte.is_ascii_alphanumeric())
+                .is_some_and(|next| follow & letter_bit(*next) != 0)
+    }
+}
+
+// Of a letter or digit.
+fn letter_bit(byte: u8) -> u32 {
+    if byte.is_ascii_digit() { 1 } else { 1 << (byte & 31) }
 }
 
 /// Letters kept of an identifier's beginning.
@@ -54,6 +92,29 @@ impl Shapes {
         }
     }
 
+    pub(super) fn bounds(&self) -> Bounds {
+        let national_lengths =
+            self.country_codes.iter().fold(0, |all, code| all | self.number_lengths >> code_len(*code));
+        let digits_min = (self.number_lengths | national_lengths) & (u32::MAX << *NUMBER_DIGITS.start());
+        let mut letters = Some(Box::new([0; 32]));
+        for (prefix, _) in &self.identifiers {
+            letters = letters.zip(prefix.split_first()).map(|(mut letters, (first, rest))| {
+                if let Some(follow) = letters.get_mut(usize::from(first & 31)) {
+                    // What the prefix ends at is a digit.
+                    *follow |= rest.first().map_or(1, |next| letter_bit(*next));
+                }
+                letters
+            });
+        }
+        let lengths = self.identifiers.iter().map(|(_, len)| usize::from(*len));
+        Bounds {
+            digits_min: if digits_min == 0 { usize::MAX } else { digits_min.trailing_zeros() as usize },
+            national_lengths,
+            identifier_len_min: lengths.min().unwrap_or(usize::MAX),
+            letters,
+        }
+    }
+
     pub(super) fn unite(&mut self, other: &Shapes) {
         self.emails |= other.emails;
         self.texts |= other.texts;
@@ -66,6 +127,11 @@ impl Shapes {
             self.add_identifier(shape.clone());
         }
     }
+}
+
+/// Returns how many digits a calling code has.
+pub(crate) fn code_len(code: u16) -> usize {
+    1 + usize::from(code >= 10) + usize::from(code >= 100)
 }
 
 /// Returns how many digits the calling code at the start of an international number has. Source: ITU-T E.164.

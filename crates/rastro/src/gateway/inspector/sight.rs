@@ -113,6 +113,15 @@ fn plain() -> Arc<Lineage> {
     Arc::clone(PLAIN.get_or_init(Arc::default))
 }
 
+// Returns whether a text of definitions may run something at once; so may one that is not whole.
+fn may_compute(text: &StatementText) -> bool {
+    match &text.source.sql {
+        Sql::Whole(sql) => computes_at_once(sql),
+        Sql::Left => computes_at_once(text.normalised()),
+        Sql::Unreadable => true,
+    }
+}
+
 impl SessionInspector {
     /// Keeps of a text what lineage needs.
     pub(super) fn source(&mut self, sql: &[u8], readable: bool, prepares: bool) -> Source {
@@ -183,11 +192,7 @@ impl SessionInspector {
         let snapshot = match cell.snapshot() {
             Some(snapshot) => snapshot,
             // A script of DDL does not wait for each step to be read back, as long as it runs nothing.
-            None if text.is_ddl()
-                && !text.runs_code()
-                && cell.last_snapshot().is_some()
-                && !computes_at_once(text.normalised()) =>
-            {
+            None if text.is_ddl() && cell.last_snapshot().is_some() && !may_compute(text) => {
                 let Some(snapshot) = cell.last_snapshot() else { return Before::Nothing };
                 snapshot
             }

@@ -16,7 +16,6 @@ pub(in crate::gateway) struct StatementText {
     dynamic: bool,
     only_reads: bool,
     copies: bool,
-    runs_code: bool,
     prepares: bool,
     begins: bool,
     pub(super) source: Source,
@@ -48,7 +47,6 @@ impl StatementText {
             rollback,
             dynamic,
             only_reads,
-            runs_code: truncated || keywords().any(|keyword| matches!(keyword, b"DO" | b"CALL" | b"EXECUTE")),
             copies: !truncated && keywords().all(|keyword| keyword == b"COPY"),
             ddl: truncated
                 || scratch
@@ -82,11 +80,6 @@ impl StatementText {
     /// Returns whether the text changes nothing, as far as it tells: functions are not looked into.
     pub(super) fn only_reads(&self) -> bool {
         self.only_reads
-    }
-
-    /// Returns whether the text runs code or a statement that it does not show.
-    pub(super) fn runs_code(&self) -> bool {
-        self.runs_code
     }
 
     /// Returns whether the text does nothing but COPY.
