@@ -289,7 +289,7 @@ pub(crate) struct Values {
 }
 
 /// How changed values come to be known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Freshness {
     /// By logical replication, where the server allows it (`wal_level = logical`, a role with REPLICATION, a

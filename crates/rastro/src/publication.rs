@@ -4,7 +4,7 @@ pub(crate) mod slot;
 mod trial;
 
 use anyhow::Context;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 
 use crate::config::ValueSource;
 use crate::guarded::{quoted, quoted_relation, told};
@@ -187,14 +187,21 @@ impl Publication {
         Ok(standings)
     }
 
+    /// Returns the query that [`Publication::state`] asks.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(crate) async fn state_query(&self, client: &Client) -> anyhow::Result<Statement> {
+        client.prepare(&format!("{WANTED_SQL} {STATE_SQL}")).await.map_err(told)
+    }
+
     /// Returns what differs once anything has changed that a standing depends on.
     ///
     /// # Errors
     /// The catalogue cannot be read.
-    pub(crate) async fn state(&self, client: &Client) -> anyhow::Result<String> {
+    pub(crate) async fn state(&self, client: &Client, query: &Statement) -> anyhow::Result<String> {
         let (schemas, names) = self.names();
-        let sql = format!("{WANTED_SQL} {STATE_SQL}");
-        let row = client.query_one(&sql, &[&schemas, &names, &self.name]).await.map_err(told)?;
+        let row = client.query_one(query, &[&schemas, &names, &self.name]).await.map_err(told)?;
         row.try_get(0).context("the publication's state is no text")
     }
 

@@ -190,8 +190,8 @@ fn partitions_altered_tables_and_values_out_of_line_are_followed() {
          CREATE TABLE accounts_low PARTITION OF accounts FOR VALUES FROM (0) TO (1000); \
          CREATE TABLE accounts_high (email text, id int NOT NULL, note text); \
          ALTER TABLE accounts ATTACH PARTITION accounts_high FOR VALUES FROM (1000) TO (2000); \
-         CREATE TABLE letters (number int PRIMARY KEY, owner int, email text) WITH (toast_tuple_target = 128); \
-         ALTER TABLE letters ALTER email SET STORAGE EXTERNAL; \
+         CREATE TABLE letters (number int PRIMARY KEY, owner int, email text, body text) WITH (toast_tuple_target = 128); \
+         ALTER TABLE letters ALTER email SET STORAGE EXTERNAL, ALTER body SET STORAGE EXTERNAL; \
          INSERT INTO accounts VALUES (1, 'x', 'first.account@moved.example'); \
          CREATE PUBLICATION rastro_values FOR TABLE accounts, letters WITH (publish_via_partition_root = true); \
          GRANT SELECT ON accounts, letters TO rastro; ALTER ROLE rastro REPLICATION;",
@@ -217,8 +217,8 @@ fn partitions_altered_tables_and_values_out_of_line_are_followed() {
     wait_until_known(&cluster, &gateway, "altered.account@moved.example", 3);
     assert!(knows(&cluster, &gateway, "first.account@moved.example", 1));
     // The value is not sent when only its owner changes.
-    let long = format!("{}@moved.example", "l".repeat(180));
-    sql(&cluster, &format!("INSERT INTO letters VALUES (1, 70, '{long}')"));
+    let long = format!("{}@{}.example", "l".repeat(60), "d".repeat(60));
+    sql(&cluster, &format!("INSERT INTO letters VALUES (1, 70, '{long}', repeat('b', 3000))"));
     wait_until_known(&cluster, &gateway, &long, 70);
     assert_eq!(shown_of(&cluster, &gateway, &long), [70]);
     sql(&cluster, "UPDATE letters SET owner = 71");

@@ -11,8 +11,8 @@ use anyhow::{Context, ensure};
 use futures_util::TryStreamExt;
 use rastro_attribution::row_changes::{Cell, Cells, Change, Columns, Old, change};
 use tokio::time::Instant;
-use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Statement};
 
 use super::learning::Learner;
 use super::source::Source;
@@ -45,6 +45,7 @@ FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
 /// The changes from the making of a slot on.
 pub(super) struct Changes {
     client: Client,
+    queries: Queries,
     slot: Slot,
     publication: Publication,
     /// What the publication tells depends on.
@@ -58,6 +59,13 @@ pub(super) struct Changes {
     /// Where the server was when it was asked last, until that was read. Kept, because a server that does not wait
     /// for its disk is always further in memory than what can be read.
     ahead: Option<Position>,
+}
+
+struct Queries {
+    position: Statement,
+    changes: Statement,
+    read: Statement,
+    state: Statement,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,13 +112,23 @@ impl Changes {
             Slot::make(&client).await.map_err(told)?.remove(&client).await.map_err(told)?;
             standings = publication.publish(&client, &statement, true).await?;
         }
-        // What changes from here on differs from it.
-        let state = publication.state(&client).await?;
         ensure!(standings.iter().any(Standing::is_published), "{}", reasons(&standings).join("; "));
+        let queries = Queries {
+            position: client.prepare(POSITION_SQL).await.map_err(told)?,
+            changes: client.prepare(CHANGES_SQL).await.map_err(told)?,
+            read: client.prepare(READ_SQL).await.map_err(told)?,
+            state: publication.state_query(&client).await?,
+        };
+        // What changes from here on differs from it.
+        let state = publication.state(&client, &queries.state).await?;
+        let again = publication.survey(&client).await?;
+        let are_same =
+            again.iter().zip(&standings).all(|(now, before)| now == before || !before.is_published());
+        ensure!(are_same, "the publication has just changed");
         let slot = Slot::make(&client).await.map_err(told)?;
         let begins = client.query_one(NEXT_SQL, &[]).await.map_err(told)?.try_get(0)?;
         let read = slot.begins;
-        Ok(Changes { client, slot, publication, state, standings, begins, read, ahead: None })
+        Ok(Changes { client, queries, slot, publication, state, standings, begins, read, ahead: None })
     }
 
     /// Returns the number from which on transactions are told in whole.
@@ -139,17 +157,17 @@ impl Changes {
         learner: &mut Learner,
     ) -> anyhow::Result<Reading> {
         let since = Instant::now();
-        let row = self.client.query_one(POSITION_SQL, &[]).await.map_err(told)?;
+        let row = self.client.query_one(&self.queries.position, &[]).await.map_err(told)?;
         let (horizon, inserted, flushed): (i64, i64, i64) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let ahead = *self.ahead.get_or_insert(Position { known: Known { horizon, since }, inserted });
         let mut reading = Reading { next: horizon, ..Reading::default() };
         if flushed > self.read {
             self.read_changes(sources, learner, &mut reading.unclear).await?;
-            let row = self.client.query_one(READ_SQL, &[&self.slot.name]).await.map_err(told)?;
+            let row = self.client.query_one(&self.queries.read, &[&self.slot.name]).await.map_err(told)?;
             (self.read, reading.next) = (row.try_get(0)?, row.try_get(1)?);
         }
-        let state = self.publication.state(&self.client).await?;
+        let state = self.publication.state(&self.client, &self.queries.state).await?;
         ensure!(state == self.state, "the publication or a table has changed");
         if !self.is_behind(ahead.inserted) {
             reading.known = Some(ahead.known);
@@ -172,7 +190,8 @@ impl Changes {
     ) -> anyhow::Result<()> {
         let name = self.publication.quoted();
         let parameters: [&(dyn ToSql + Sync); 3] = [&self.slot.name, &CHANGES_MAX, &name];
-        let mut messages = pin!(self.client.query_raw(CHANGES_SQL, parameters).await.map_err(told)?);
+        let mut messages =
+            pin!(self.client.query_raw(&self.queries.changes, parameters).await.map_err(told)?);
         // The server tells the columns of a relation in each reading anew.
         let mut readers: HashMap<u32, Vec<RowReader>> = HashMap::new();
         while let Some(row) = messages.try_next().await.map_err(told)? {

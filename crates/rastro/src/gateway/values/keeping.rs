@@ -26,6 +26,8 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 // A look or a reading that takes long is followed by a pause of so many times its length.
 const LOOK_PAUSE_FACTOR: u32 = 10;
 const FOLLOW_PAUSE_FACTOR: u32 = 4;
+// A table that is about to be followed is looked at again so soon, if not sooner.
+const SETTLE_WITHIN: Duration = Duration::from_secs(1);
 const READ_WITHIN: Duration = Duration::from_secs(600);
 // A feed that was lost or refused is opened again after the first, then after twice as long, up to the second.
 const REOPEN_AFTER_MIN: Duration = Duration::from_secs(1);
@@ -252,16 +254,11 @@ impl Keeper {
     }
 
     fn take_look(&mut self, looked: anyhow::Result<Look>) {
-        let poll = self.gateway.settings.value_poll;
         let Look { began, client, horizon, seen } = match looked {
             Ok(look) => look,
-            Err(error) => {
-                self.look_at = Instant::now() + poll;
-                return report(&error);
-            }
+            Err(error) => return report(&error),
         };
         self.client = client;
-        self.look_at = Instant::now() + poll.max(began.elapsed().saturating_mul(LOOK_PAUSE_FACTOR));
         for seen in seen {
             self.is_full |= seen.is_full;
             let learned = seen.learned.and_then(|learned| self.store.learn(&self.gateway, &learned));
@@ -276,6 +273,11 @@ impl Keeper {
                 Err(error) => report(&error),
             }
         }
+        let mut pause = self.gateway.settings.value_poll;
+        if self.tables.iter().any(|table| table.look_until < i64::MAX && !table.is_followed()) {
+            pause = pause.min(SETTLE_WITHIN);
+        }
+        self.look_at = Instant::now() + pause.max(began.elapsed().saturating_mul(LOOK_PAUSE_FACTOR));
     }
 
     async fn build_anew(&mut self) {
