@@ -12,6 +12,7 @@ mod keyed_hash;
 pub mod lineage;
 pub mod provenance;
 mod relation_facts;
+pub mod row_changes;
 pub mod row_description;
 mod row_plan;
 mod row_scan;

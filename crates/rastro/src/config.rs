@@ -281,6 +281,23 @@ pub(crate) struct Values {
     /// How often changed values are looked for, at least 100 ms. A look that takes long is followed by a pause of
     /// ten times its length.
     pub(crate) poll: Period,
+    /// How changed values come to be known.
+    pub(crate) freshness: Freshness,
+    /// The publication whose changes are followed. It is made, or takes missing tables in, where the role owns the
+    /// tables and may create in the database.
+    pub(crate) publication: String,
+}
+
+/// How changed values come to be known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Freshness {
+    /// By logical replication, where the server allows it (`wal_level = logical`, a role with REPLICATION, a
+    /// publication); tables of which that is not true are polled.
+    #[default]
+    Auto,
+    /// By polling.
+    Polling,
 }
 
 /// Bounds of the gateway.

@@ -33,7 +33,7 @@ use rastro_wire::CancelKey;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use catalogues::Catalogues;
+use catalogues::{Catalogues, Snapshot};
 use reasons::ReasonDesk;
 use settings::Settings;
 
@@ -142,6 +142,13 @@ pub(crate) async fn stop_signal() {
 }
 
 impl Gateway {
+    /// Returns the catalogue of the configured database as it was read last.
+    fn guarded_snapshot(&self) -> anyhow::Result<Arc<Snapshot>> {
+        let database = self.settings.own_connection.database();
+        let cell = self.catalogues.cell(database).context("too many databases are in use")?;
+        cell.last_snapshot().context("the catalogue is not read yet")
+    }
+
     /// Records what the gateway did; a ledger that cannot is reported by what depends on it.
     fn record_control(&self, kind: ControlKind, by: &str, why: &str) {
         let entry = ControlEntry { time: self.clock.now(), kind, principal: None, session: None, by, why };

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use rastro_attribution::RelationName;
 use rastro_wire::{ServerAddress, ServerTarget, TlsMode, client_side_config};
 use tokio_postgres::config::{Host, SslMode};
 
@@ -107,4 +108,14 @@ pub(crate) fn told(error: tokio_postgres::Error) -> anyhow::Error {
         Some(said) => anyhow::anyhow!("{} ({})", said.message(), said.code().code()),
         None => anyhow::Error::from(error),
     }
+}
+
+/// Returns a name as it stands in SQL.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Returns the name of a relation as it stands in SQL.
+pub(crate) fn quoted_relation(relation: &RelationName) -> String {
+    format!("{}.{}", quoted(&relation.schema), quoted(&relation.name))
 }

@@ -3,10 +3,12 @@
 mod commands;
 mod config;
 mod demo;
+mod freshness;
 mod gateway;
 mod guarded;
 mod import;
 mod incident;
+mod publication;
 mod store;
 
 use std::process::ExitCode;

@@ -20,6 +20,8 @@ pub(super) struct CheckArguments {
 struct Findings {
     problems: Vec<String>,
     warnings: Vec<String>,
+    /// How things will be done; no judgement.
+    notes: Vec<String>,
 }
 
 impl Findings {
@@ -29,6 +31,10 @@ impl Findings {
 
     fn warning(&mut self, what: impl Into<String>) {
         self.warnings.push(what.into());
+    }
+
+    fn note(&mut self, what: impl Into<String>) {
+        self.notes.push(what.into());
     }
 }
 
@@ -57,7 +63,9 @@ pub(super) fn run(arguments: &CheckArguments) -> CommandResult {
 
 fn render(config: Option<&Config>, findings: &Findings) -> String {
     let mut text = String::new();
-    for (word, found) in [("problem", &findings.problems), ("warning", &findings.warnings)] {
+    for (word, found) in
+        [("problem", &findings.problems), ("warning", &findings.warnings), ("note", &findings.notes)]
+    {
         for what in found {
             text.push_str(&format!("{word}: {what}\n"));
         }

@@ -115,6 +115,7 @@ fn exposure(
 ) -> anyhow::Result<Exposure> {
     let seen = read(data_dir, config, arguments)?;
     let mut caveats = Vec::new();
+    caveats.extend(crate::freshness::statement(data_dir, arguments.since, arguments.until));
     if seen.imported {
         caveats.push(imported_caveat());
     }

@@ -19,6 +19,13 @@ pub(crate) struct ValueSource {
     pub(crate) named: bool,
 }
 
+impl ValueSource {
+    /// Iterates over the names of all its columns, the key's first.
+    pub(crate) fn column_names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.key.as_str()).chain(self.columns.iter().map(|(_, column)| column.as_str()))
+    }
+}
+
 impl Config {
     /// Returns the protected subjects; position is kind.
     ///

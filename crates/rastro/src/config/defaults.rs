@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ByteCount, Durability, Gateway, Ledger, Period, Values};
+use super::{ByteCount, Durability, Freshness, Gateway, Ledger, Period, Values};
 
 pub(super) fn listen() -> String {
     "127.0.0.1:6432".to_owned()
@@ -44,6 +44,11 @@ impl Default for Gateway {
 
 impl Default for Values {
     fn default() -> Values {
-        Values { enabled: true, poll: Period(Duration::from_secs(2)) }
+        Values {
+            enabled: true,
+            poll: Period(Duration::from_secs(2)),
+            freshness: Freshness::default(),
+            publication: "rastro_values".to_owned(),
+        }
     }
 }

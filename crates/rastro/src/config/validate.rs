@@ -8,6 +8,8 @@ use super::load::{Lines, Step};
 use super::{Config, Problem, WitnessAddress};
 use Step::{Index, Key};
 
+/// PostgreSQL cuts longer names.
+const NAME_BYTES_MAX: usize = 63;
 /// Kinds of subjects that fit a `KindId`.
 const SUBJECTS_MAX: usize = 256;
 
@@ -217,6 +219,12 @@ impl Config {
         bound("held_bytes_max", gateway.held_bytes_max.0, 1 << 16, 1 << 30);
         if self.values.poll.0 < std::time::Duration::from_millis(100) {
             notes.add(&[Key("values"), Key("poll")], "`values.poll` is shorter than 100ms");
+        }
+        let publication = self.values.publication.len();
+        if !(1..=NAME_BYTES_MAX).contains(&publication) {
+            let what =
+                format!("`values.publication` has {publication} bytes, expected 1 to {NAME_BYTES_MAX}");
+            notes.add(&[Key("values"), Key("publication")], what);
         }
         let store = &self.ledger.store;
         let is_remote = store.starts_with("s3://");

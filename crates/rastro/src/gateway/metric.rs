@@ -124,9 +124,14 @@ pub(super) fn values_indexed(table: u64, overlay: usize) {
     gauge!("rastro_values_indexed").set(table as f64 + overlay as f64);
 }
 
-/// Seconds since the last look for changed values that succeeded began.
+/// How old a change can be that the index does not know.
 pub(super) fn values_lag(lag: Duration) {
     gauge!("rastro_values_lag_seconds").set(lag.as_secs_f64());
+}
+
+/// Tables whose changes are followed by logical replication.
+pub(super) fn values_followed(count: usize) {
+    gauge!("rastro_values_followed_tables").set(count as f64);
 }
 
 pub(super) fn values_source_failed() {

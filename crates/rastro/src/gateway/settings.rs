@@ -11,7 +11,9 @@ use rastro_ledger::{Durability, Schema, SpoolConfig};
 use rastro_model::FieldSet;
 use rastro_wire::{Greeting, RelayLimits, ServerTarget, server_side_config};
 
-use crate::config::{Config, Durability as ConfiguredDurability, IdentitySource, Policy, ValueSource};
+use crate::config::{
+    Config, Durability as ConfiguredDurability, Freshness, IdentitySource, Policy, ValueSource,
+};
 use crate::guarded::{OwnConnection, read};
 
 /// The resolved settings of one gateway.
@@ -41,6 +43,8 @@ pub(super) struct Settings {
     /// Tables whose values are indexed; none when that is switched off.
     pub(super) value_sources: Vec<ValueSource>,
     pub(super) value_poll: Duration,
+    pub(super) value_freshness: Freshness,
+    pub(super) value_publication: String,
     identity_logins: Vec<String>,
     identity_sources: Arc<[IdentitySource]>,
 }
@@ -100,6 +104,8 @@ impl Settings {
             on_possible: config.on_possible,
             value_sources: if config.values.enabled { config.value_sources()? } else { Vec::new() },
             value_poll: config.values.poll.0,
+            value_freshness: config.values.freshness,
+            value_publication: config.values.publication.clone(),
             identity_logins: config.identity.logins.clone(),
             identity_sources: config.identity.sources.clone().into(),
         })

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
-use rastro_attribution::{RelationName, SubjectSpec};
+use rastro_attribution::SubjectSpec;
 use tokio_postgres::Client;
 
 use crate::config::Config;
-use crate::guarded::{OwnConnection, told};
+use crate::guarded::{OwnConnection, quoted, quoted_relation, told};
 
 /// Subjects whose cohorts are read; a larger table would take longer than the answer is worth.
 const COHORT_SUBJECTS_MAX: u64 = 3_000_000;
@@ -57,7 +57,7 @@ impl Guarded {
         let sql = format!(
             "SELECT DISTINCT {}::text, {canonical} FROM {} WHERE {canonical} = ANY($1)",
             quoted(key),
-            relation(table)
+            quoted_relation(table)
         );
         let asked: Vec<String> = values.iter().map(|value| canonical_value(field, value)).collect();
         let rows = self.ask(async |client| client.query(&sql, &[&asked]).await)?;
@@ -78,7 +78,7 @@ impl Guarded {
     /// # Errors
     /// The server does not answer.
     pub(crate) fn population(&self) -> anyhow::Result<u64> {
-        let sql = format!("SELECT count(*) FROM {}", relation(&self.subject.table));
+        let sql = format!("SELECT count(*) FROM {}", quoted_relation(&self.subject.table));
         let row = self.ask(async |client| client.query_one(&sql, &[]).await)?;
         Ok(u64::try_from(row.try_get::<_, i64>(0)?)?)
     }
@@ -116,7 +116,7 @@ impl Guarded {
         let sql = format!(
             "SELECT {}::text{columns} FROM {}{condition}",
             quoted(&self.subject.key),
-            relation(&self.subject.table)
+            quoted_relation(&self.subject.table)
         );
         let rows = self.ask(async |client| client.query(&sql, &[]).await)?;
         let mut all = Vec::with_capacity(rows.len());
@@ -169,12 +169,4 @@ fn canonical_value(field: &str, value: &str) -> String {
         "phone" => value.chars().filter(char::is_ascii_digit).collect(),
         _ => value.trim().to_lowercase(),
     }
-}
-
-fn relation(table: &RelationName) -> String {
-    format!("{}.{}", quoted(&table.schema), quoted(&table.name))
-}
-
-fn quoted(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
 }

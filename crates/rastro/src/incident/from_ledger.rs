@@ -82,6 +82,7 @@ pub(crate) fn read_ledger(
     if ledger.origins().context(CANNOT_READ)?.any() {
         reading.record.caveats.push(imported_caveat());
     }
+    reading.record.caveats.extend(crate::freshness::statement(data_dir, None, None));
     let missing: u64 = reading.gaps.values().sum();
     if missing > 0 {
         reading.record.caveats.push(format!(

@@ -20,6 +20,7 @@ mod crash;
 mod cut;
 mod driver_suite;
 mod dump;
+mod freshness;
 mod memory;
 mod misbehaviour;
 mod pgbench;

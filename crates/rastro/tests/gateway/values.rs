@@ -7,14 +7,14 @@ use crate::support::desk::{DATABASE, DESK, cluster};
 use crate::support::gateway::{Gateway, GatewayOptions};
 use crate::support::transcript::aim;
 
-fn run(gateway: &Gateway, login: &str, sql: &str) -> Output {
+pub fn run(gateway: &Gateway, login: &str, sql: &str) -> Output {
     let mut command = Command::new(cluster().program("psql"));
     aim(command.args(["-X", "-q", "-A", "-t", "-v", "VERBOSITY=verbose"]), gateway.port, login);
     command.args(["-c", sql]).output().unwrap()
 }
 
 /// Returns (subject, field, certainty) of what `login` was shown of known subjects.
-fn shown(gateway: &Gateway, login: &str) -> BTreeSet<(u64, String, String)> {
+pub fn shown(gateway: &Gateway, login: &str) -> BTreeSet<(u64, String, String)> {
     let mut all = BTreeSet::new();
     for line in gateway.disclosures(&["--principal", login]) {
         let Some(subject) = line["subject"].as_str() else { continue };
@@ -26,7 +26,7 @@ fn shown(gateway: &Gateway, login: &str) -> BTreeSet<(u64, String, String)> {
     all
 }
 
-fn expected(subjects: &[u64], field: &str) -> BTreeSet<(u64, String, String)> {
+pub fn expected(subjects: &[u64], field: &str) -> BTreeSet<(u64, String, String)> {
     subjects.iter().map(|id| (*id, field.to_owned(), "exact".to_owned())).collect()
 }
 

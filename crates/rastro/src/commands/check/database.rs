@@ -8,8 +8,9 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::Findings;
-use crate::config::Config;
+use crate::config::{Config, Freshness};
 use crate::guarded::{OwnConnection, told};
+use crate::publication::Publication;
 
 /// Reasons and budgets compare times of both machines.
 const CLOCK_SKEW_MICROS_MAX: i64 = 5_000_000;
@@ -55,6 +56,7 @@ pub(super) async fn check(config: &Config, findings: &mut Findings) {
         Ok(_) => {}
         Err(error) => findings.problem(format!("`database`: cannot read its clock: {:#}", told(error))),
     }
+    check_freshness(config, &client, findings).await;
 }
 
 async fn check_subject(client: &Client, spec: &SubjectSpec, findings: &mut Findings) -> Result<(), Error> {
@@ -129,6 +131,33 @@ async fn check_reason(client: &Client, query: &str, findings: &mut Findings) {
                 findings.problem(what);
             }
             Some(_) => {}
+        }
+    }
+}
+
+/// Tells how changed values will come to be known. Changes settings of the connection.
+async fn check_freshness(config: &Config, client: &Client, findings: &mut Findings) {
+    let sources = config.value_sources().unwrap_or_default();
+    if !config.values.enabled || sources.is_empty() {
+        return;
+    }
+    let every = config.values.poll;
+    if config.values.freshness == Freshness::Polling {
+        findings
+            .note(format!("changed values are looked for every {every}: `values.freshness` is `polling`"));
+        return;
+    }
+    match Publication::new(&config.values.publication, sources).try_out(client).await {
+        Ok(trial) => {
+            let tables = trial.followed;
+            findings.note(format!("changed values of {tables} tables are followed by logical replication"));
+            trial.makes.into_iter().for_each(|sql| findings.note(format!("`rastro serve` will run: {sql}")));
+            for why in trial.polled {
+                findings.note(format!("changed values are looked for every {every}: {why}"));
+            }
+        }
+        Err(why) => {
+            findings.note(format!("changed values are looked for every {every}, not followed: {why:#}"));
         }
     }
 }

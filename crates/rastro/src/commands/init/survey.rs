@@ -3,6 +3,7 @@
 use tokio_postgres::{Client, Error};
 
 use super::{shapes, words};
+use crate::guarded::quoted;
 
 /// Values looked at per column.
 const SAMPLE: u32 = 200;
@@ -101,8 +102,4 @@ async fn sample(client: &Client, table: &Table, column: &str) -> Vec<String> {
     );
     let rows = client.query(&sql, &[]).await.unwrap_or_default();
     rows.iter().filter_map(|row| row.try_get(0).ok()).collect()
-}
-
-fn quoted(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
 }

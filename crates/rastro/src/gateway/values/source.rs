@@ -5,10 +5,10 @@ use std::pin::pin;
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use rastro_model::{FieldSet, KindId};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::config::ValueSource;
-use crate::guarded::told;
+use crate::guarded::{quoted, quoted_relation, told};
 
 // Rows looked at to tell whether a column's values are mostly distinct, and from how many on that tells.
 const SAMPLE_ROWS: i64 = 20_000;
@@ -46,52 +46,87 @@ pub(super) struct Column {
     pub(super) fields: FieldSet,
     /// Values of no particular shape are looked for too, as a whole.
     pub(super) texts: bool,
-    name: String,
+    pub(super) name: Name,
+}
+
+/// The name of a column.
+#[derive(Debug)]
+pub(super) struct Name {
+    /// As it is written in the catalogue.
+    pub(super) text: String,
+    /// Of the type `character(n)`, whose values end in blanks that do not count.
+    padded: bool,
+}
+
+impl Name {
+    /// Returns a value as a cast to text would give it.
+    pub(super) fn value_of<'v>(&self, value: &'v str) -> &'v str {
+        if self.padded { value.trim_end_matches(' ') } else { value }
+    }
 }
 
 /// A table to index.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) kind: KindId,
-    table: String,
-    key: String,
-    columns: Vec<Column>,
+    configured: ValueSource,
+    pub(super) key: Name,
+    pub(super) columns: Vec<Column>,
     // Changed rows can be told by the transaction that wrote them.
     has_xmin: bool,
 }
 
-/// Returns the number, modulo 2³², from which on transactions may not be seen by a statement that begins now.
-pub(super) async fn horizon(client: &Client) -> anyhow::Result<String> {
-    const SQL: &str = "SELECT (pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::numeric \
-         % 4294967296)::text";
+/// Returns the number from which on transactions may not be seen by a statement that begins now.
+pub(super) async fn horizon(client: &Client) -> anyhow::Result<i64> {
+    const SQL: &str = "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint";
     let row = client.query_one(SQL, &[]).await.map_err(told)?;
     Ok(row.try_get(0)?)
 }
 
 impl Source {
-    /// Decides which of the configured columns are indexed.
+    /// Decides which of the configured columns are indexed. One that is missing is reported and left out.
     pub(super) async fn survey(client: &Client, configured: &ValueSource) -> anyhow::Result<Source> {
-        let (schema, name) = (&configured.table.schema, &configured.table.name);
-        let rows = client.query(COLUMNS_SQL, &[schema, name]).await.map_err(told)?;
+        let table = &configured.table;
+        let rows = client.query(COLUMNS_SQL, &[&table.schema, &table.name]).await.map_err(told)?;
+        let find = |column: &str| {
+            let row = rows.iter().find(|row| row.get::<_, &str>(0) == column);
+            row.with_context(|| format!("there is no column `{column}`"))
+        };
+        let name = |row: &Row| -> anyhow::Result<Name> {
+            Ok(Name { text: row.try_get(0)?, padded: row.try_get::<_, &str>(1)? == "bpchar" })
+        };
+        let key = find(&configured.key)?;
         let mut source = Source {
-            kind: configured.kind,
-            table: format!("{}.{}", quoted(schema), quoted(name)),
-            key: quoted(&configured.key),
+            configured: configured.clone(),
+            key: name(key)?,
             columns: Vec::new(),
-            has_xmin: false,
+            has_xmin: matches!(key.try_get(2)?, "r" | "p"),
         };
         for (fields, column) in &configured.columns {
-            let row = rows.iter().find(|row| row.get::<_, &str>(0) == column);
-            let row = row.with_context(|| format!("there is no column `{column}`"))?;
-            source.has_xmin = matches!(row.try_get(2)?, "r" | "p");
+            let row = match find(column) {
+                Ok(row) => row,
+                Err(error) => {
+                    tracing::error!(%table, "values are not indexed: {error:#}");
+                    continue;
+                }
+            };
             let wanted = configured.named
-                || !NEVER.contains(&row.try_get(1)?) && is_distinct(client, &source.table, column).await?;
+                || !NEVER.contains(&row.try_get(1)?)
+                    && is_distinct(client, &quoted_relation(table), column).await?;
             if wanted {
-                let name = quoted(column);
-                source.columns.push(Column { fields: *fields, texts: configured.named, name });
+                source.columns.push(Column { fields: *fields, texts: configured.named, name: name(row)? });
             }
         }
         Ok(source)
+    }
+
+    /// Returns which `[[subject]]` its values are of.
+    pub(super) fn kind(&self) -> KindId {
+        self.configured.kind
+    }
+
+    /// Returns what the configuration says of it.
+    pub(super) fn configured(&self) -> &ValueSource {
+        &self.configured
     }
 
     /// Calls `each` with key, column and value of every row, or of those written since `horizon` where that can
@@ -99,20 +134,23 @@ impl Source {
     pub(super) async fn stream(
         &self,
         client: &Client,
-        horizon: Option<&str>,
+        horizon: Option<i64>,
         mut each: impl FnMut(&str, &Column, &str) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         if self.columns.is_empty() {
             return Ok(());
         }
-        let columns: String = self.columns.iter().map(|column| format!(", {}::text", column.name)).collect();
+        let names = self.columns.iter().map(|column| &column.name);
+        let columns: String = names.map(|name| format!(", {}::text", quoted(&name.text))).collect();
         let changed = match horizon {
             Some(horizon) if self.has_xmin => {
-                format!(" WHERE pg_catalog.age(xmin) <= pg_catalog.age('{horizon}'::xid)")
+                let xid = horizon.rem_euclid(1 << 32);
+                format!(" WHERE pg_catalog.age(xmin) <= pg_catalog.age('{xid}'::xid)")
             }
             _ => String::new(),
         };
-        let sql = format!("COPY (SELECT {}::text{columns} FROM {}{changed}) TO STDOUT", self.key, self.table);
+        let (key, table) = (quoted(&self.key.text), quoted_relation(&self.configured.table));
+        let sql = format!("COPY (SELECT {key}::text{columns} FROM {table}{changed}) TO STDOUT");
         let mut rows = pin!(client.copy_out(&sql).await.map_err(told)?);
         let mut held = Vec::new();
         let (mut key, mut value) = (String::new(), String::new());
@@ -145,10 +183,6 @@ async fn is_distinct(client: &Client, table: &str, column: &str) -> anyhow::Resu
     let row = client.query_one(&sql, &[]).await.map_err(told)?;
     let (values, distinct): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     Ok(values < TELLING_ROWS || distinct.saturating_mul(2) >= values)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 // COPY's text format; returns false for NULL.
