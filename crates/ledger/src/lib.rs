@@ -72,7 +72,7 @@ pub mod witness;
 
 pub use bytes::FormatError;
 pub use decode::{
-    Content, Control, Disclosure, Entry, ErasedReason, Erasure, Reason, Session, SessionAccount,
+    Brief, BriefContent, BriefDisclosure, BriefReason, Content, Control, Disclosure, Entry, ErasedReason, Erasure, Reason, Session, SessionAccount,
     StatementText, SubjectSet,
 };
 pub use decode_any::{decode_body, decode_file};
