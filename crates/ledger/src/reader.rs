@@ -147,6 +147,16 @@ impl<F: Files> SpoolReader<F> {
         self.only = Some(seq);
     }
 
+    /// Returns the number that the first entry of the first file has or would have; `None` if there is no file.
+    ///
+    /// # Errors
+    /// The list of files or the header cannot be read.
+    pub fn first_no(&self) -> Result<Option<EntryNo>, ReadError> {
+        let files = self.files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
+        let facts = files.first().map(|seq| read_facts(&self.files, *seq)).transpose()?;
+        Ok(facts.map(|facts| EntryNo(facts.first_no)))
+    }
+
     /// Returns whether the entry read last comes from a log that others wrote.
     pub fn is_imported(&self) -> bool {
         self.facts.is_some_and(|facts| facts.imported)

@@ -22,9 +22,9 @@ use self::posting::HOUR_MICROS;
 use self::shard::{Room, Shards};
 
 pub(crate) use self::cohorts::MAX_COHORTS;
+pub use self::feed::{Feed, Showing};
 pub(crate) use self::index::{Index, Mass, Slice};
 pub(crate) use self::posting::Posting;
-pub use self::feed::{Feed, Showing};
 pub use self::settling::Settling;
 
 /// Number of an account within one history.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use rastro_model::{KindId, Principal, SubjectKey, Timestamp};
 
-use super::{Content, Decoder, EntryRecord, Heading, Session, StatementText, SubjectSet, lookup, outcome_of, subject};
+use super::{
+    Content, Decoder, Disclosure, Entry, EntryRecord, Heading, Reason, Session, StatementText, SubjectSet,
+    lookup, outcome_of, subject,
+};
 use crate::bytes::FormatError;
 use crate::encode::{DISCLOSURE, REASON, Schema};
 use crate::entry::{EntryNo, Outcome};
@@ -41,9 +44,9 @@ pub struct BriefDisclosure<'a> {
     pub session: &'a Session,
     /// To whom.
     pub principal: &'a Principal,
-    /// Place of the principal among those of its file: where to keep what it means. Another file's principal may
-    /// have the same.
-    pub place: usize,
+    /// Place of the principal among those of its spool file: where to keep what it means. Another file's principal
+    /// may have the same.
+    pub place: Option<usize>,
     /// The statement.
     pub text: &'a StatementText,
     /// The subjects.
@@ -56,7 +59,7 @@ pub struct BriefReason<'a> {
     /// To whom.
     pub principal: &'a Principal,
     /// As [`BriefDisclosure::place`].
-    pub place: usize,
+    pub place: Option<usize>,
     /// Which `[[subject]]`.
     pub kind: KindId,
     /// Of whom.
@@ -65,6 +68,24 @@ pub struct BriefReason<'a> {
     pub asked_at: Timestamp,
     /// Last moment explained.
     pub until: Timestamp,
+}
+
+impl Entry {
+    /// Returns the entry in brief.
+    pub fn brief(&self) -> Brief<'_> {
+        let content = match &self.content {
+            Content::Disclosure(Disclosure { time, session, principal, text, sets, .. }) => {
+                let (time, place) = (*time, None);
+                BriefContent::Disclosure(BriefDisclosure { time, session, principal, place, text, sets })
+            }
+            Content::Reason(Reason { principal, kind, key, asked_at, until, .. }) => {
+                let (kind, key, asked_at, until) = (*kind, key.clone(), *asked_at, *until);
+                BriefContent::Reason(BriefReason { principal, place: None, kind, key, asked_at, until })
+            }
+            other => BriefContent::Other(other.clone()),
+        };
+        Brief { no: self.no, schema: &self.schema, content }
+    }
 }
 
 impl Decoder {
@@ -108,7 +129,7 @@ impl Decoder {
             time: heading.time,
             session,
             principal: lookup(&self.principals, heading.principal, "principal")?,
-            place: usize::try_from(heading.principal).unwrap_or(usize::MAX),
+            place: usize::try_from(heading.principal).ok(),
             text: lookup(&self.texts, heading.text, "text")?,
             sets: self.sets.get(..used).unwrap_or_default(),
         });
@@ -124,7 +145,7 @@ impl Decoder {
         cursor.finish()?;
         let content = BriefContent::Reason(BriefReason {
             principal: lookup(&self.principals, principal, "principal")?,
-            place: usize::try_from(principal).unwrap_or(usize::MAX),
+            place: usize::try_from(principal).ok(),
             kind,
             key,
             asked_at,

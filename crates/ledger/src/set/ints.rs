@@ -121,7 +121,11 @@ fn next_key(key: i64, gap: u64) -> Result<i64, FormatError> {
 }
 
 /// Reads runs into `keys`, which is empty.
-pub(super) fn read_runs(cursor: &mut Cursor<'_>, room: usize, keys: &mut Vec<i64>) -> Result<(), FormatError> {
+pub(super) fn read_runs(
+    cursor: &mut Cursor<'_>,
+    room: usize,
+    keys: &mut Vec<i64>,
+) -> Result<(), FormatError> {
     let count = read_count(cursor, 1, room)?;
     for _ in 0..count {
         let gap = cursor.varint()?;
@@ -140,7 +144,11 @@ pub(super) fn read_runs(cursor: &mut Cursor<'_>, room: usize, keys: &mut Vec<i64
 }
 
 /// Reads Rice-coded gaps into `keys`, which is empty.
-pub(super) fn read_rice(cursor: &mut Cursor<'_>, room: usize, keys: &mut Vec<i64>) -> Result<(), FormatError> {
+pub(super) fn read_rice(
+    cursor: &mut Cursor<'_>,
+    room: usize,
+    keys: &mut Vec<i64>,
+) -> Result<(), FormatError> {
     let n = read_count(cursor, 2, room)?;
     let mut key = cursor.signed()?;
     let parameter = u32::from(cursor.byte()?);
@@ -162,7 +170,11 @@ pub(super) fn read_rice(cursor: &mut Cursor<'_>, room: usize, keys: &mut Vec<i64
 }
 
 /// Reads gaps into `keys`, which is empty.
-pub(super) fn read_gaps(cursor: &mut Cursor<'_>, room: usize, keys: &mut Vec<i64>) -> Result<(), FormatError> {
+pub(super) fn read_gaps(
+    cursor: &mut Cursor<'_>,
+    room: usize,
+    keys: &mut Vec<i64>,
+) -> Result<(), FormatError> {
     let n = read_count(cursor, 2, room)?;
     let mut key = cursor.signed()?;
     keys.push(key);

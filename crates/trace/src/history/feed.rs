@@ -174,14 +174,18 @@ pub(super) fn load<T, E: From<HistoryError>>(
         let mut feed = Feed { history, parcels, threads: senders, seen: None, failed: false };
         let read = read(&mut feed);
         (0..SHARDS).for_each(|shard| feed.send(shard));
-        let Feed { history, failed, .. } = feed;
+        let Feed { history, failed, threads, .. } = feed;
+        // They end when nobody sends any more.
+        drop(threads);
         history.shards = gather(sorting)?;
         if failed { Err(HistoryError::Interrupted.into()) } else { read }
     })
 }
 
 /// Waits for all threads and puts their shards in order again.
-fn gather(sorting: Vec<ScopedJoinHandle<'_, Result<Vec<Shard>, HistoryError>>>) -> Result<Shards, HistoryError> {
+fn gather(
+    sorting: Vec<ScopedJoinHandle<'_, Result<Vec<Shard>, HistoryError>>>,
+) -> Result<Shards, HistoryError> {
     let mut of_threads = Vec::new();
     for thread in sorting {
         of_threads.push(thread.join().map_err(|_| HistoryError::Interrupted)??.into_iter());
@@ -200,10 +204,7 @@ struct Sorting {
 }
 
 /// Takes parcels until there are no more.
-fn sort(
-    mut shards: Vec<Sorting>,
-    parcels: &Receiver<(usize, Sent)>,
-) -> Result<Vec<Shard>, HistoryError> {
+fn sort(mut shards: Vec<Sorting>, parcels: &Receiver<(usize, Sent)>) -> Result<Vec<Shard>, HistoryError> {
     let mut room = Room::default();
     let mut fields = Arc::default();
     for (at, sent) in parcels {
@@ -235,11 +236,21 @@ impl Sorting {
         }
         for Shown { key, showing } in ints {
             let local = shard.intern_int(digest_of_int(*key), *key)?;
-            settling.show((showing.principal, SubjectId(local)), showing.time, showing.reasons_known, showing.fields);
+            settling.show(
+                (showing.principal, SubjectId(local)),
+                showing.time,
+                showing.reasons_known,
+                showing.fields,
+            );
         }
         for Shown { key, showing } in others {
             let local = shard.intern(digest_of(key), key)?;
-            settling.show((showing.principal, SubjectId(local)), showing.time, showing.reasons_known, showing.fields);
+            settling.show(
+                (showing.principal, SubjectId(local)),
+                showing.time,
+                showing.reasons_known,
+                showing.fields,
+            );
         }
         self.settle(sent.seen, &sent.fields, room);
         Ok(())

@@ -9,6 +9,8 @@ const SHARD_BITS: u32 = 8;
 pub(super) const SHARDS: usize = 1 << SHARD_BITS;
 /// Episodes a shard holds unsorted before it merges them, or a quarter of what it holds sorted if that is more.
 const PENDING_MIN: usize = 16_384;
+/// Fewer episodes are not worth a second thread.
+const EPISODES_OF_ONE: usize = 100_000;
 
 /// Subjects and their posting lists, in 256 shards by the digest of the key: each fits a core's cache, a merge needs
 /// little room, and threads can each have their own. A subject's number ends in its shard's 8 bits.
@@ -102,15 +104,40 @@ impl Shards {
     /// Calls `visit` with every subject that has episodes, and these.
     pub(super) fn each(&self, mut visit: impl FnMut(u32, &[u64])) {
         for (low, shard) in (0u32..).zip(&self.0) {
-            for (local, range) in (0u32..).zip(shard.starts.windows(2)) {
-                let [from, until] = *range else { continue };
-                if let Some(list) = shard.postings.get(wide(from)..wide(until))
-                    && !list.is_empty()
-                {
-                    visit(local << SHARD_BITS | low, list);
+            shard.each(|local, list| visit(local << SHARD_BITS | low, list));
+        }
+    }
+
+    /// As [`Shards::each`], on all cores: each begins with `new`, visits some of the subjects, and gives its result.
+    pub(super) fn fold<T: Send>(
+        &self,
+        new: impl Fn() -> T + Sync,
+        visit: impl Fn(&mut T, u32, &[u64]) + Sync,
+    ) -> Vec<T> {
+        let episodes: usize = self.0.iter().map(|shard| shard.postings.len()).sum();
+        let threads = match episodes {
+            ..EPISODES_OF_ONE => 1,
+            _ => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let fold = |first: usize| {
+            let mut folded = new();
+            for (low, shard) in (0u32..).zip(&self.0).skip(first).step_by(threads) {
+                shard.each(|local, list| visit(&mut folded, local << SHARD_BITS | low, list));
+            }
+            folded
+        };
+        std::thread::scope(|scope| {
+            let fold = &fold;
+            let others: Vec<_> = (1..threads).map(|first| scope.spawn(move || fold(first))).collect();
+            let mut folded = vec![fold(0)];
+            for other in others {
+                match other.join() {
+                    Ok(part) => folded.push(part),
+                    Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
-        }
+            folded
+        })
     }
 }
 
@@ -155,6 +182,17 @@ impl Shard {
         let at = wide(local);
         let (Some(from), Some(until)) = (self.starts.get(at), self.starts.get(at + 1)) else { return &[] };
         self.postings.get(wide(*from)..wide(*until)).unwrap_or_default()
+    }
+
+    fn each(&self, mut visit: impl FnMut(u32, &[u64])) {
+        for (local, range) in (0u32..).zip(self.starts.windows(2)) {
+            let [from, until] = *range else { continue };
+            if let Some(list) = self.postings.get(wide(from)..wide(until))
+                && !list.is_empty()
+            {
+                visit(local, list);
+            }
+        }
     }
 
     fn merge(&mut self, fields: &FieldDictionary, room: &mut Room) {
