@@ -232,7 +232,7 @@ impl Reading {
     ) -> Result<PrincipalId, HistoryError> {
         let Some(place) = place else { return feed.principal(principal) };
         if let Some(Some((name, known))) = self.principals.get(place)
-            && name == principal
+            && (std::ptr::eq(name.as_str(), principal.as_str()) || name == principal)
         {
             return Ok(*known);
         }
