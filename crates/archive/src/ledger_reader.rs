@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rastro_ledger::{Content, Entry, EntryNo, Origins, SpoolReader, Subjects};
+use rastro_ledger::{Brief, Content, Entry, EntryNo, Origins, SpoolReader, Subjects};
 use rastro_model::Principal;
 
 use crate::archive::{Archive, Exposure, Query, Sighting, combination_of, exposures_of};
@@ -20,6 +20,36 @@ use crate::table::{Combinations, Table, decode_exposure};
 pub struct LedgerReader {
     archive: Option<Archive>,
     spool: PathBuf,
+}
+
+static EVERYTHING: Query =
+    Query { principal: None, subjects: None, since: None, until: None, only_reasons: false };
+
+/// Entries in brief, in order: see [`LedgerReader::briefs`].
+pub struct Briefs<'a> {
+    older: Box<dyn Iterator<Item = Result<Entry, ArchiveError>> + 'a>,
+    entry: Option<Entry>,
+    spool: SpoolReader,
+}
+
+impl Briefs<'_> {
+    /// Returns the next entry; `None` at the end.
+    ///
+    /// # Errors
+    /// See [`ArchiveError`].
+    pub fn next_brief(&mut self) -> Result<Option<Brief<'_>>, ArchiveError> {
+        self.entry = self.older.next().transpose()?;
+        match &self.entry {
+            Some(entry) => Ok(Some(entry.brief())),
+            None => Ok(self.spool.next_brief()?),
+        }
+    }
+}
+
+impl std::fmt::Debug for Briefs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Briefs").field("spool", &self.spool).finish_non_exhaustive()
+    }
 }
 
 /// How many distinct subjects of a cohort a principal was shown.
@@ -80,6 +110,27 @@ impl LedgerReader {
     ) -> Result<impl Iterator<Item = Result<Entry, ArchiveError>> + 'a, ArchiveError> {
         let sealed = self.archive.iter().flat_map(|archive| archive.entries(query));
         Ok(sealed.chain(self.tail()?))
+    }
+
+    /// Returns all entries in brief. The spool still has what the archive has, in a form that is read many times
+    /// faster, and is read; only what is no longer there comes from the archive.
+    ///
+    /// # Errors
+    /// The spool cannot be read.
+    pub fn briefs(&self) -> Result<Briefs<'_>, ArchiveError> {
+        let spool = SpoolReader::open(&self.spool)?;
+        let first = spool.first_no()?;
+        let goes_back = |archive: &&Archive| {
+            let segment = archive.manifest().segments.first();
+            segment.is_some_and(|segment| first.is_none_or(|first| segment.first_entry < first.0))
+        };
+        let archive = self.archive.as_ref().filter(goes_back);
+        let older = archive.into_iter().flat_map(|archive| archive.entries(&EVERYTHING));
+        let older = older.take_while(move |entry| match (entry, first) {
+            (Ok(entry), Some(first)) => entry.no < first,
+            _ => true,
+        });
+        Ok(Briefs { older: Box::new(older), entry: None, spool })
     }
 
     /// Returns the entries of one segment of the archive, or of the spool's part.

@@ -30,7 +30,7 @@ pub use archive::{Archive, Exposure, Query, Sighting};
 pub use archivist::{Archivist, Sealed};
 pub use check::{ArchiveFault, ArchiveReport, Checked, State, check};
 pub use error::ArchiveError;
-pub use ledger_reader::{CohortCount, LedgerReader};
+pub use ledger_reader::{Briefs, CohortCount, LedgerReader};
 pub use manifest::{Manifest, Names, Retired, Segment, Signer, Source, TableFile};
 pub use objects::{Objects, StoreError};
 pub use row::{Combination, Key};

@@ -1,19 +1,21 @@
 //! Records to entries. Trusts nothing: any bytes give entries or an error, within bounded memory.
 
+mod brief;
+mod define;
+
 use std::sync::Arc;
 
-use rastro_model::{Certainty, FieldSet, KindId, Login, Principal, SubjectKey, Timestamp};
+use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey, Timestamp};
 
 use crate::body::Combination;
 use crate::bytes::{Cursor, FormatError};
-use crate::encode::{
-    ACCOUNT, CERTAINTIES, COMBINATION, CONTROL, DISCLOSURE, ERASED_REASON, ERASURE, PRINCIPAL, REASON,
-    SCHEMA, SECTION, SESSION, Schema, TEXT,
-};
+use crate::encode::{ACCOUNT, CONTROL, DISCLOSURE, ERASED_REASON, ERASURE, REASON, Schema};
 use crate::entry::{Account, ControlKind, EntryNo, Outcome};
 use crate::merkle::Hash;
 use crate::names::SessionFacts;
-use crate::set::{SUBJECTS_MAX, Subjects, read_set, split_erased};
+use crate::set::{SUBJECTS_MAX, Subjects, read_set_into, split_erased};
+
+pub use brief::{Brief, BriefContent, BriefDisclosure, BriefReason};
 
 /// A session as read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,16 @@ pub struct SubjectSet {
     pub subjects: Subjects,
     /// How many subjects more there were, who have been erased.
     pub erased: u32,
+}
+
+impl SubjectSet {
+    const EMPTY: SubjectSet = SubjectSet {
+        kind: KindId(0),
+        certainty: Certainty::Exact,
+        fields: FieldSet::EMPTY,
+        subjects: Subjects::Ints(Vec::new()),
+        erased: 0,
+    };
 }
 
 /// Rows shown to a principal, as read back.
@@ -204,6 +216,26 @@ pub(crate) struct Decoder {
     combinations: Vec<Combination>,
     pub(crate) last_time: Timestamp,
     pub(crate) next_no: u64,
+    /// Memory for the sets of one brief entry.
+    sets: Vec<SubjectSet>,
+}
+
+/// A record that is an entry: its tag, and its fields.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EntryRecord<'a> {
+    tag: u8,
+    fields: Cursor<'a>,
+}
+
+/// What a disclosure says before its groups, in the numbers of the file.
+struct Heading<'a> {
+    time: Timestamp,
+    session: usize,
+    principal: u64,
+    statement: u64,
+    text: u64,
+    rows: u32,
+    groups: Cursor<'a>,
 }
 
 impl Decoder {
@@ -216,6 +248,7 @@ impl Decoder {
             combinations: Vec::new(),
             last_time: base_time,
             next_no: first_no,
+            sets: Vec::new(),
         }
     }
 
@@ -230,91 +263,58 @@ impl Decoder {
         body: &mut &[u8],
         from: u64,
     ) -> Result<Option<Entry>, FormatError> {
-        let mut cursor = Cursor(body);
-        while cursor.len() > 0 {
-            let record = cursor.counted()?;
-            *body = cursor.0;
-            let wanted = self.next_no >= from;
-            if let Some(content) = self.record(Cursor(record), wanted)? {
-                let no = EntryNo(self.next_no);
-                self.next_no = self.next_no.checked_add(1).ok_or(FormatError::Range("entry number"))?;
-                if wanted {
-                    return Ok(Some(Entry { no, schema: Arc::clone(&self.schema), content }));
-                }
+        while let Some(record) = self.next_record(body)? {
+            let no = self.next_no;
+            let content = self.content(record, no >= from)?;
+            if no >= from {
+                return Ok(Some(Entry { no: EntryNo(no), schema: Arc::clone(&self.schema), content }));
             }
         }
         Ok(None)
     }
 
-    // `wanted`: the entry's subjects are.
-    fn record(&mut self, mut cursor: Cursor<'_>, wanted: bool) -> Result<Option<Content>, FormatError> {
-        let content = match cursor.byte()? {
-            SECTION => self.section(&mut cursor).map(|()| None),
-            SCHEMA => self.schema(&mut cursor).map(|()| None),
-            SESSION => self.session(&mut cursor).map(|()| None),
-            PRINCIPAL => {
-                self.principals.push(Principal::new(cursor.text()?));
-                Ok(None)
+    /// Reads records from the front of `body` up to the first that is an entry; `None` at the end.
+    pub(crate) fn next_record<'a>(
+        &mut self,
+        body: &mut &'a [u8],
+    ) -> Result<Option<EntryRecord<'a>>, FormatError> {
+        let mut cursor = Cursor(body);
+        while cursor.len() > 0 {
+            let mut fields = Cursor(cursor.counted()?);
+            *body = cursor.0;
+            let tag = fields.byte()?;
+            if tag >= DISCLOSURE {
+                return Ok(Some(EntryRecord { tag, fields }));
             }
-            TEXT => {
-                let fingerprint = u64::from_le_bytes(cursor.array()?);
-                let sql = cursor.text()?.to_owned();
-                self.texts.push(Arc::new(StatementText { fingerprint, sql }));
-                Ok(None)
+            self.define(tag, &mut fields)?;
+            fields.finish()?;
+        }
+        Ok(None)
+    }
+
+    /// Reads what the entry due says. `wanted`: its subjects are.
+    pub(crate) fn content(&mut self, record: EntryRecord<'_>, wanted: bool) -> Result<Content, FormatError> {
+        let EntryRecord { tag, fields: mut cursor } = record;
+        let content = match tag {
+            REASON => self.reason(&mut cursor).map(Content::Reason),
+            CONTROL => self.control(&mut cursor),
+            ERASED_REASON => self.erased_reason(&mut cursor),
+            ERASURE => self.erasure(&mut cursor),
+            ACCOUNT => self.account(&mut cursor),
+            tag => {
+                let outcome = outcome_of(tag)?;
+                let heading = self.heading(std::mem::replace(&mut cursor, Cursor(&[])))?;
+                self.disclosure(heading, outcome, wanted)
             }
-            COMBINATION => self.combination(&mut cursor).map(|()| None),
-            REASON => self.reason(&mut cursor).map(Some),
-            CONTROL => self.control(&mut cursor).map(Some),
-            ERASED_REASON => self.erased_reason(&mut cursor).map(Some),
-            ERASURE => self.erasure(&mut cursor).map(Some),
-            ACCOUNT => self.account(&mut cursor).map(Some),
-            tag => match tag.checked_sub(DISCLOSURE).and_then(|n| Outcome::ALL.get(usize::from(n))) {
-                Some(outcome) => self.disclosure(&mut cursor, *outcome, wanted).map(Some),
-                None => Err(FormatError::Tag(tag)),
-            },
         }?;
         cursor.finish()?;
+        self.pass()?;
         Ok(content)
     }
 
-    fn section(&mut self, cursor: &mut Cursor<'_>) -> Result<(), FormatError> {
-        let next_no = cursor.varint()?;
-        if next_no < self.next_no {
-            return Err(FormatError::Range("entry number"));
-        }
-        *self = Decoder::new(next_no, Timestamp(cursor.signed()?));
-        Ok(())
-    }
-
-    fn schema(&mut self, cursor: &mut Cursor<'_>) -> Result<(), FormatError> {
-        let mut names = |max, what| -> Result<Vec<String>, FormatError> {
-            let n = cursor.count(max, what)?;
-            (0..n).map(|_| Ok(cursor.text()?.to_owned())).collect()
-        };
-        let kinds = names(256, "kinds")?;
-        let fields = names(rastro_model::MAX_FIELDS, "fields")?;
-        self.schema = Arc::new(Schema { kinds, fields });
-        Ok(())
-    }
-
-    fn session(&mut self, cursor: &mut Cursor<'_>) -> Result<(), FormatError> {
-        let id = cursor.varint()?;
-        let facts = SessionFacts {
-            login: Login::new(cursor.text()?),
-            client_addr: cursor.text()?.to_owned(),
-            database: cursor.text()?.to_owned(),
-            application: cursor.text()?.to_owned(),
-        };
-        self.sessions.push((Arc::new(Session { id, facts }), 0));
-        Ok(())
-    }
-
-    fn combination(&mut self, cursor: &mut Cursor<'_>) -> Result<(), FormatError> {
-        let kind = KindId(cursor.byte()?);
-        let certainty =
-            CERTAINTIES.get(usize::from(cursor.byte()?)).ok_or(FormatError::Range("certainty"))?;
-        let fields = u32::try_from(cursor.varint()?).map_err(|_| FormatError::Range("fields"))?;
-        self.combinations.push(Combination { kind, certainty: *certainty, fields: FieldSet(fields) });
+    /// Counts an entry.
+    fn pass(&mut self) -> Result<(), FormatError> {
+        self.next_no = self.next_no.checked_add(1).ok_or(FormatError::Range("entry number"))?;
         Ok(())
     }
 
@@ -327,65 +327,83 @@ impl Decoder {
         lookup(&self.principals, number, "principal").cloned()
     }
 
+    fn heading<'a>(&mut self, mut cursor: Cursor<'a>) -> Result<Heading<'a>, FormatError> {
+        let time = self.time(&mut cursor)?;
+        let session = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
+        let principal = cursor.varint()?;
+        let (_, last) = self.sessions.get_mut(session).ok_or(FormatError::Undefined("session"))?;
+        *last = last.wrapping_add_signed(cursor.signed()?);
+        let statement = *last;
+        let text = cursor.varint()?;
+        let rows = u32::try_from(cursor.varint()?).map_err(|_| FormatError::Range("rows"))?;
+        Ok(Heading { time, session, principal, statement, text, rows, groups: cursor })
+    }
+
     fn disclosure(
-        &mut self,
-        cursor: &mut Cursor<'_>,
+        &self,
+        heading: Heading<'_>,
         outcome: Outcome,
         wanted: bool,
     ) -> Result<Content, FormatError> {
-        let time = self.time(cursor)?;
-        let at = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
-        let principal = cursor.varint().and_then(|number| self.principal(number))?;
-        let (session, last) = self.sessions.get_mut(at).ok_or(FormatError::Undefined("session"))?;
+        let Heading { time, session, principal, statement, text, rows, mut groups } = heading;
+        let principal = self.principal(principal)?;
+        let (session, _) = self.sessions.get(session).ok_or(FormatError::Undefined("session"))?;
         let session = Arc::clone(session);
-        *last = last.wrapping_add_signed(cursor.signed()?);
-        let statement = *last;
-        let text = Arc::clone(lookup(&self.texts, cursor.varint()?, "text")?);
-        let rows = u32::try_from(cursor.varint()?).map_err(|_| FormatError::Range("rows"))?;
+        let text = Arc::clone(lookup(&self.texts, text, "text")?);
         let mut sets = Vec::new();
         let mut room = SUBJECTS_MAX;
-        if !wanted {
-            *cursor = Cursor(&[]);
-        }
-        while cursor.len() > 0 {
-            let Combination { kind, certainty, fields } =
-                *lookup(&self.combinations, cursor.varint()?, "combination")?;
-            let len = match cursor.count(usize::MAX, "length")? {
-                0 => cursor.len(),
-                len => len,
-            };
-            let (erased, rest) = split_erased(cursor.take(len)?, room)?;
-            room -= erased as usize;
-            let subjects = if rest.is_empty() && erased > 0 {
-                Subjects::Ints(Vec::new())
-            } else {
-                read_set(rest, room)?
-            };
-            room -= subjects.len();
-            sets.push(SubjectSet { kind, certainty, fields, subjects, erased });
+        while wanted && groups.len() > 0 {
+            let mut set = SubjectSet::EMPTY;
+            self.group(&mut groups, &mut room, &mut set)?;
+            sets.push(set);
         }
         Ok(Content::Disclosure(Disclosure { time, session, principal, statement, text, outcome, rows, sets }))
     }
 
-    fn reason(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, FormatError> {
+    /// Reads one group into `set`; `room`: how many more subjects the entry may hold.
+    fn group(
+        &self,
+        groups: &mut Cursor<'_>,
+        room: &mut usize,
+        set: &mut SubjectSet,
+    ) -> Result<(), FormatError> {
+        let Combination { kind, certainty, fields } =
+            *lookup(&self.combinations, groups.varint()?, "combination")?;
+        let len = match groups.count(usize::MAX, "length")? {
+            0 => groups.len(),
+            len => len,
+        };
+        let (erased, rest) = split_erased(groups.take(len)?, *room)?;
+        *room -= erased as usize;
+        (set.kind, set.certainty, set.fields, set.erased) = (kind, certainty, fields, erased);
+        if rest.is_empty() && erased > 0 {
+            set.subjects = Subjects::Ints(Vec::new());
+        } else {
+            read_set_into(rest, *room, &mut set.subjects)?;
+        }
+        *room -= set.subjects.len();
+        Ok(())
+    }
+
+    fn reason(&mut self, cursor: &mut Cursor<'_>) -> Result<Reason, FormatError> {
+        let (asked_at, until, principal) = self.span(cursor)?;
+        let principal = self.principal(principal)?;
+        let kind = KindId(cursor.byte()?);
+        let key = subject(cursor)?;
+        let reason = cursor.text()?.to_owned();
+        Ok(Reason { principal, kind, key, reason, asked_at, until })
+    }
+
+    /// Reads the time that a reason is about, and the number of its principal.
+    fn span(&mut self, cursor: &mut Cursor<'_>) -> Result<(Timestamp, Timestamp, u64), FormatError> {
         let asked_at = self.time(cursor)?;
         let until = Timestamp(asked_at.0.wrapping_add(cursor.signed()?));
-        let principal = self.principal(cursor.varint()?)?;
-        let kind = KindId(cursor.byte()?);
-        let key = match cursor.byte()? {
-            0 => SubjectKey::Int(cursor.signed()?),
-            1 => SubjectKey::Uuid(u128::from_be_bytes(cursor.array()?)),
-            2 => SubjectKey::Text(cursor.text()?.into()),
-            tag => return Err(FormatError::Tag(tag)),
-        };
-        let reason = cursor.text()?.to_owned();
-        Ok(Content::Reason(Reason { principal, kind, key, reason, asked_at, until }))
+        Ok((asked_at, until, cursor.varint()?))
     }
 
     fn erased_reason(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, FormatError> {
-        let asked_at = self.time(cursor)?;
-        let until = Timestamp(asked_at.0.wrapping_add(cursor.signed()?));
-        let principal = self.principal(cursor.varint()?)?;
+        let (asked_at, until, principal) = self.span(cursor)?;
+        let principal = self.principal(principal)?;
         Ok(Content::ErasedReason(ErasedReason { principal, asked_at, until }))
     }
 
@@ -424,6 +442,20 @@ impl Decoder {
         };
         let (by, why) = (cursor.text()?.to_owned(), cursor.text()?.to_owned());
         Ok(Content::Control(Control { time, kind, principal, session, by, why }))
+    }
+}
+
+fn outcome_of(tag: u8) -> Result<Outcome, FormatError> {
+    let outcome = tag.checked_sub(DISCLOSURE).and_then(|n| Outcome::ALL.get(usize::from(n)));
+    outcome.copied().ok_or(FormatError::Tag(tag))
+}
+
+fn subject(cursor: &mut Cursor<'_>) -> Result<SubjectKey, FormatError> {
+    match cursor.byte()? {
+        0 => Ok(SubjectKey::Int(cursor.signed()?)),
+        1 => Ok(SubjectKey::Uuid(u128::from_be_bytes(cursor.array()?))),
+        2 => Ok(SubjectKey::Text(cursor.text()?.into())),
+        tag => Err(FormatError::Tag(tag)),
     }
 }
 

@@ -72,8 +72,8 @@ pub mod witness;
 
 pub use bytes::FormatError;
 pub use decode::{
-    Content, Control, Disclosure, Entry, ErasedReason, Erasure, Reason, Session, SessionAccount,
-    StatementText, SubjectSet,
+    Brief, BriefContent, BriefDisclosure, BriefReason, Content, Control, Disclosure, Entry, ErasedReason,
+    Erasure, Reason, Session, SessionAccount, StatementText, SubjectSet,
 };
 pub use decode_any::{decode_body, decode_file};
 pub use disclosures::{DisclosureRecord, Disclosures, Filter, disclosures};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::bytes::FormatError;
-use crate::decode::{Decoder, Entry};
+use crate::decode::{Brief, Decoder, Entry};
 use crate::disk::{Directory, Files, file_name};
 use crate::entry::EntryNo;
 use crate::frame::{FRAME_HEAD_LEN, FileFacts, HEADER_LEN, HeaderError, body_len, body_matches};
@@ -147,6 +147,16 @@ impl<F: Files> SpoolReader<F> {
         self.only = Some(seq);
     }
 
+    /// Returns the number that the first entry of the first file has or would have; `None` if there is no file.
+    ///
+    /// # Errors
+    /// The list of files or the header cannot be read.
+    pub fn first_no(&self) -> Result<Option<EntryNo>, ReadError> {
+        let files = self.files.list().map_err(|source| ReadError::Disk { seq: 0, source })?;
+        let facts = files.first().map(|seq| read_facts(&self.files, *seq)).transpose()?;
+        Ok(facts.map(|facts| EntryNo(facts.first_no)))
+    }
+
     /// Returns whether the entry read last comes from a log that others wrote.
     pub fn is_imported(&self) -> bool {
         self.facts.is_some_and(|facts| facts.imported)
@@ -182,11 +192,7 @@ impl<F: Files> SpoolReader<F> {
         loop {
             let mut body = self.frame.get(self.used..).unwrap_or_default();
             let entry = self.decoder.next_entry_from(&mut body, self.from);
-            let entry = entry.map_err(|source| ReadError::Malformed {
-                seq: self.seq.unwrap_or_default(),
-                offset: self.frame_at,
-                source,
-            })?;
+            let entry = entry.map_err(|source| malformed(self.seq, self.frame_at, source))?;
             self.used = self.frame.len() - body.len();
             if entry.is_some() {
                 return Ok(entry);
@@ -195,6 +201,31 @@ impl<F: Files> SpoolReader<F> {
                 return Ok(None);
             }
         }
+    }
+
+    /// Returns the next entry as far as a trace needs it: see [`SpoolReader::next_entry`]. Entries before the one
+    /// to begin at are not passed over.
+    ///
+    /// # Errors
+    /// As [`SpoolReader::next_entry`].
+    pub fn next_brief(&mut self) -> Result<Option<Brief<'_>>, ReadError> {
+        let (record, used) = loop {
+            let mut body = self.frame.get(self.used..).unwrap_or_default();
+            let found = self.decoder.next_record(&mut body);
+            let found = found.map_err(|source| malformed(self.seq, self.frame_at, source))?;
+            let used = self.frame.len() - body.len();
+            if let Some(record) = found {
+                break (record, used);
+            }
+            self.used = used;
+            if !self.next_frame()? {
+                return Ok(None);
+            }
+        };
+        let (seq, frame_at) = (self.seq, self.frame_at);
+        let brief = self.decoder.brief(record).map_err(|source| malformed(seq, frame_at, source))?;
+        self.used = used;
+        Ok(Some(brief))
     }
 
     /// Reads the next whole frame; `false` if there is none yet.
@@ -303,6 +334,10 @@ impl<F: Files> std::fmt::Debug for SpoolReader<F> {
             .field("offset", &self.offset)
             .finish_non_exhaustive()
     }
+}
+
+fn malformed(seq: Option<u64>, offset: u64, source: FormatError) -> ReadError {
+    ReadError::Malformed { seq: seq.unwrap_or_default(), offset, source }
 }
 
 /// Which entries of a spool come from a log that others wrote.

@@ -59,6 +59,7 @@ impl Subjects {
         }
     }
 
+    /// Becomes an empty set of integers, in the memory it has.
     /// Returns whether no subject is in the set.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -149,21 +150,39 @@ pub(crate) fn split_erased(bytes: &[u8], room: usize) -> Result<(u32, &[u8]), Fo
 ///
 /// * `room`: how many more subjects the entry may hold.
 pub(crate) fn read_set(bytes: &[u8], room: usize) -> Result<Subjects, FormatError> {
+    let mut subjects = Subjects::Ints(Vec::new());
+    read_set_into(bytes, room, &mut subjects)?;
+    Ok(subjects)
+}
+
+/// The same, into a set whose memory is used again where both hold integers.
+pub(crate) fn read_set_into(bytes: &[u8], room: usize, subjects: &mut Subjects) -> Result<(), FormatError> {
     let mut cursor = Cursor(bytes);
-    let subjects = match cursor.byte()? {
-        INT_ONE => Subjects::Ints(vec![cursor.signed()?]),
-        INT_RUNS => Subjects::Ints(read_runs(&mut cursor, room)?),
-        INT_RICE => Subjects::Ints(read_rice(&mut cursor, room)?),
-        INT_GAPS => Subjects::Ints(read_gaps(&mut cursor, room)?),
-        tag @ (UUID_PLAIN | UUID_FRONT) => Subjects::Uuids(read_uuids(&mut cursor, tag, room)?),
-        TEXT_FRONT => Subjects::Texts(read_texts(&mut cursor, room)?),
-        ROWS => Subjects::Unattributed {
-            rows: u32::try_from(cursor.varint()?).map_err(|_| FormatError::Range("rows"))?,
-        },
+    match cursor.byte()? {
+        tag @ INT_ONE..=INT_GAPS => {
+            let mut keys = match std::mem::replace(subjects, Subjects::Ints(Vec::new())) {
+                Subjects::Ints(keys) => keys,
+                _ => Vec::new(),
+            };
+            keys.clear();
+            match tag {
+                INT_ONE => keys.push(cursor.signed()?),
+                INT_RUNS => read_runs(&mut cursor, room, &mut keys)?,
+                INT_RICE => read_rice(&mut cursor, room, &mut keys)?,
+                _ => read_gaps(&mut cursor, room, &mut keys)?,
+            }
+            *subjects = Subjects::Ints(keys);
+        }
+        tag @ (UUID_PLAIN | UUID_FRONT) => *subjects = Subjects::Uuids(read_uuids(&mut cursor, tag, room)?),
+        TEXT_FRONT => *subjects = Subjects::Texts(read_texts(&mut cursor, room)?),
+        ROWS => {
+            let rows = u32::try_from(cursor.varint()?).map_err(|_| FormatError::Range("rows"))?;
+            *subjects = Subjects::Unattributed { rows };
+        }
         tag => return Err(FormatError::Tag(tag)),
-    };
+    }
     cursor.finish()?;
-    if subjects.len() > room { Err(FormatError::Many(SUBJECTS_MAX)) } else { Ok(subjects) }
+    if subjects.len() > room { Err(FormatError::Many(SUBJECTS_MAX)) } else { Ok(()) }
 }
 
 /// Reads the count of a set: at least `min`, within the room left.

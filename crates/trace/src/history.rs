@@ -3,23 +3,29 @@
 mod calendar;
 mod cohorts;
 mod dictionary;
+mod feed;
 mod fresh;
 mod index;
 mod neighbours;
 mod posting;
+mod settling;
 mod shard;
+
+use std::sync::Arc;
 
 use rastro_model::{FieldSet, Principal, SubjectKey, Timestamp};
 
 use self::cohorts::Cohorts;
-use self::dictionary::{FieldDictionary, SubjectDictionary};
+use self::dictionary::FieldDictionary;
 use self::fresh::Fresh;
 use self::posting::HOUR_MICROS;
-use self::shard::Shards;
+use self::shard::{Room, Shards};
 
 pub(crate) use self::cohorts::MAX_COHORTS;
+pub use self::feed::{Feed, Showing};
 pub(crate) use self::index::{Index, Mass, Slice};
 pub(crate) use self::posting::Posting;
+pub use self::settling::Settling;
 
 /// Number of an account within one history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +72,9 @@ pub enum HistoryError {
     /// More subjects than a number can name.
     #[error("more than {} subjects in one history", u32::MAX)]
     TooManySubjects,
+    /// A thread that sorts disclosures ended early.
+    #[error("the building of the history was interrupted")]
+    Interrupted,
 }
 
 /// First and last moment of something.
@@ -125,6 +134,18 @@ impl HistoryBuilder {
         self.history.add_unsettled(disclosure);
     }
 
+    /// Calls `read` with what takes disclosures in the order of a ledger, and has them sorted in on `threads` others.
+    ///
+    /// # Errors
+    /// What `read` gives; `TooManySubjects`, `Interrupted`.
+    pub fn load<T, E: From<HistoryError>>(
+        &mut self,
+        threads: usize,
+        read: impl FnOnce(&mut Feed<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        feed::load(&mut self.history, threads, read)
+    }
+
     /// Says that a subject belongs to the cohort `label` (such as `language=en`). At most 64 labels in a
     /// history and 8 a subject; further ones are ignored.
     pub fn add_cohort(&mut self, subject: SubjectId, label: &str) {
@@ -150,9 +171,9 @@ pub struct History {
     principals: Vec<Principal>,
     principal_ids: hashbrown::HashMap<Principal, PrincipalId>,
     teams: Vec<(PrincipalId, String)>,
-    subjects: SubjectDictionary,
-    fields: FieldDictionary,
+    fields: Arc<FieldDictionary>,
     shards: Shards,
+    room: Room,
     cohorts: Cohorts,
     moments: Vec<Option<Moments>>,
     index: Index,
@@ -181,14 +202,14 @@ impl History {
     /// # Errors
     /// `TooManySubjects`.
     pub fn subject(&mut self, key: &SubjectKey) -> Result<SubjectId, HistoryError> {
-        self.subjects.intern(key).map(SubjectId)
+        self.shards.intern(key).map(SubjectId)
     }
 
     /// Takes one disclosure, which counts at once. Cost: O(accounts that saw the subject). What is learned
     /// from overlap (teams, broad accounts) and exposure-weighted sums wait for [`History::settle`].
     pub fn add(&mut self, disclosure: Disclosure) {
-        self.note_moment(disclosure);
-        let number = self.fields.intern(disclosure.fields);
+        self.note_moment(disclosure.principal, disclosure.time);
+        let number = self.field_number(disclosure.fields);
         let posting = Posting::new(disclosure.principal.0, disclosure.time, number, disclosure.explanation);
         let known = self.shards.postings(disclosure.subject.0);
         let novelty = self.fresh.add(disclosure.subject.0, posting, known);
@@ -202,15 +223,18 @@ impl History {
     }
 
     fn add_unsettled(&mut self, disclosure: Disclosure) {
-        self.note_moment(disclosure);
-        let number = self.fields.intern(disclosure.fields);
+        self.note_moment(disclosure.principal, disclosure.time);
+        let number = self.field_number(disclosure.fields);
         let posting = Posting::new(disclosure.principal.0, disclosure.time, number, disclosure.explanation);
-        self.shards.push(disclosure.subject.0, posting, &self.fields);
+        self.shards.push(disclosure.subject.0, posting, &self.fields, &mut self.room);
     }
 
-    fn note_moment(&mut self, disclosure: Disclosure) {
-        let time = disclosure.time;
-        if let Some(moments) = self.moments.get_mut(usize::from(disclosure.principal.0)) {
+    fn field_number(&mut self, fields: FieldSet) -> u8 {
+        self.fields.find(fields).unwrap_or_else(|| Arc::make_mut(&mut self.fields).intern(fields))
+    }
+
+    fn note_moment(&mut self, principal: PrincipalId, time: Timestamp) {
+        if let Some(moments) = self.moments.get_mut(usize::from(principal.0)) {
             *moments = Some(match *moments {
                 None => Moments { first: time, last: time },
                 Some(old) => Moments { first: old.first.min(time), last: old.last.max(time) },
@@ -227,9 +251,10 @@ impl History {
     /// Takes what was added into the sorted lists, and counts and learns anew. O(pairs).
     pub fn settle(&mut self) {
         for (subject, posting) in self.fresh.drain() {
-            self.shards.push(subject, posting, &self.fields);
+            self.shards.push(subject, posting, &self.fields, &mut self.room);
         }
         self.shards.settle(&self.fields);
+        self.room = Room::default();
         self.index = Index::build(&self.shards, &self.cohorts, self.principals.len(), &self.teams);
     }
 
@@ -261,7 +286,7 @@ impl History {
 
     /// Returns every episode in which `subject` was shown, by account and time. Empty if it is not known.
     pub fn views(&self, subject: &SubjectKey) -> Vec<View> {
-        let Some(id) = self.subjects.find(subject) else { return Vec::new() };
+        let Some(id) = self.shards.find(subject) else { return Vec::new() };
         let mut views = Vec::new();
         for posting in self.postings(id) {
             let Some(principal) = self.principals.get(usize::from(posting.account())) else { continue };
@@ -285,7 +310,7 @@ impl History {
     }
 
     pub(crate) fn find(&self, key: &SubjectKey) -> Option<u32> {
-        self.subjects.find(key)
+        self.shards.find(key)
     }
 
     /// Returns the episodes of `subject` by account and time.

@@ -11,7 +11,8 @@ mod outcome;
 mod victim;
 
 pub use history::{
-    Disclosure, Explanation, History, HistoryBuilder, HistoryError, Moments, PrincipalId, SubjectId, View,
+    Disclosure, Explanation, Feed, History, HistoryBuilder, HistoryError, Moments, PrincipalId, Settling,
+    Showing, SubjectId, View,
 };
 pub use outcome::{
     AccountScore, Campaign, Caveat, Collusion, Evidence, LeakWindow, Mark, NextReport, PopulationScore,

@@ -49,6 +49,18 @@ pub(super) struct BitReader<'a> {
 
 impl BitReader<'_> {
     fn fill(&mut self) {
+        if self.left > 56 {
+            return;
+        }
+        if let Some(eight) = self.bytes.first_chunk::<8>() {
+            // As many whole bytes as there is room for, in one go.
+            let whole = (63 - self.left) / 8;
+            let low = u64::from_le_bytes(*eight) & ((1 << (whole * 8)) - 1);
+            self.word |= low << self.left;
+            self.left += whole * 8;
+            self.bytes = self.bytes.get(whole as usize..).unwrap_or_default();
+            return;
+        }
         while self.left <= 56
             && let Some((byte, rest)) = self.bytes.split_first()
         {

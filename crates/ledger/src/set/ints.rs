@@ -120,9 +120,13 @@ fn next_key(key: i64, gap: u64) -> Result<i64, FormatError> {
     key.checked_add_unsigned(gap).and_then(|key| key.checked_add(1)).ok_or(FormatError::Range("key"))
 }
 
-pub(super) fn read_runs(cursor: &mut Cursor<'_>, room: usize) -> Result<Vec<i64>, FormatError> {
+/// Reads runs into `keys`, which is empty.
+pub(super) fn read_runs(
+    cursor: &mut Cursor<'_>,
+    room: usize,
+    keys: &mut Vec<i64>,
+) -> Result<(), FormatError> {
     let count = read_count(cursor, 1, room)?;
-    let mut keys: Vec<i64> = Vec::new();
     for _ in 0..count {
         let gap = cursor.varint()?;
         let first = match keys.last() {
@@ -136,10 +140,15 @@ pub(super) fn read_runs(cursor: &mut Cursor<'_>, room: usize) -> Result<Vec<i64>
         let last = first.checked_add_unsigned(more as u64).ok_or(FormatError::Range("key"))?;
         keys.extend(first..=last);
     }
-    Ok(keys)
+    Ok(())
 }
 
-pub(super) fn read_rice(cursor: &mut Cursor<'_>, room: usize) -> Result<Vec<i64>, FormatError> {
+/// Reads Rice-coded gaps into `keys`, which is empty.
+pub(super) fn read_rice(
+    cursor: &mut Cursor<'_>,
+    room: usize,
+    keys: &mut Vec<i64>,
+) -> Result<(), FormatError> {
     let n = read_count(cursor, 2, room)?;
     let mut key = cursor.signed()?;
     let parameter = u32::from(cursor.byte()?);
@@ -151,23 +160,27 @@ pub(super) fn read_rice(cursor: &mut Cursor<'_>, room: usize) -> Result<Vec<i64>
         return Err(FormatError::Short);
     }
     let mut bits = BitReader { bytes: cursor.take(cursor.len())?, word: 0, left: 0 };
-    let mut keys = Vec::with_capacity(n);
+    keys.reserve(n);
     keys.push(key);
     for _ in 1..n {
         key = next_key(key, bits.take_rice(parameter)?)?;
         keys.push(key);
     }
-    bits.finish()?;
-    Ok(keys)
+    bits.finish()
 }
 
-pub(super) fn read_gaps(cursor: &mut Cursor<'_>, room: usize) -> Result<Vec<i64>, FormatError> {
+/// Reads gaps into `keys`, which is empty.
+pub(super) fn read_gaps(
+    cursor: &mut Cursor<'_>,
+    room: usize,
+    keys: &mut Vec<i64>,
+) -> Result<(), FormatError> {
     let n = read_count(cursor, 2, room)?;
     let mut key = cursor.signed()?;
-    let mut keys = vec![key];
+    keys.push(key);
     for _ in 1..n {
         key = next_key(key, cursor.varint()?)?;
         keys.push(key);
     }
-    Ok(keys)
+    Ok(())
 }

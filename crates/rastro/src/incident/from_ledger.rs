@@ -1,23 +1,25 @@
-mod beside;
-mod in_force;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use rastro_archive::{LedgerReader, Query};
-use rastro_intake::FieldNames;
-use rastro_ledger::{Content, Disclosure, Entry, Schema, SubjectSet, Subjects};
+use rastro_archive::Briefs;
+use rastro_ledger::{
+    Brief, BriefContent, BriefDisclosure, BriefReason, Content, Schema, SubjectSet, Subjects,
+};
 use rastro_model::{Certainty, FieldSet, KindId, Principal, SubjectKey};
-use rastro_trace::{Disclosure as Shown, Explanation, HistoryBuilder, SubjectId};
+use rastro_trace::{Feed, HistoryBuilder, HistoryError, PrincipalId};
 
-use self::beside::read_beside;
-use self::in_force::{InForce, Waiting};
+use self::watch::Watch;
 use super::kind::kind_caveat;
 use super::reports::subject_key;
-use super::{NOTED_MAX, Progress, Record};
+use super::{Progress, Record};
 use crate::config::Config;
+
+/// Entries between two looks at the clock.
+const PROGRESS_ENTRIES: u64 = 16_384;
 
 /// What a report on an imported ledger has to say first.
 pub(crate) fn imported_caveat() -> String {
@@ -27,7 +29,7 @@ pub(crate) fn imported_caveat() -> String {
 }
 
 /// Reads a ledger as the history of one `kind` of subject, the ledger's own first if none is given;
-/// disclosures of `victims` (keys as text) are kept in full. `cohorts` are keys and labels.
+/// disclosures of `victims` (keys as text) are kept in full. `cohorts` are keys and labels. On all cores.
 ///
 /// What is only `possible` is not weighed: it is a bound, and would accuse people of what they may not have
 /// seen. Caveats count it, and what is unattributed.
@@ -42,38 +44,19 @@ pub(crate) fn read_ledger(
     cohorts: &[(String, Vec<String>)],
 ) -> anyhow::Result<Record> {
     let ledger = crate::store::reader(data_dir, config)?;
-    let asked = kind;
-    let kind = match asked {
-        Some(kind) => kind.to_owned(),
-        None => first_kind(&ledger)?,
-    };
-    let mut reading = Reading {
-        kind: &kind,
-        kinds: BTreeSet::new(),
-        victims: Vec::new(),
-        builder: HistoryBuilder::new(),
-        record: Record::default(),
-        reasons: InForce::default(),
-        reasons_known: config.is_some_and(|config| config.reason.is_some()),
-        waiting: Waiting::default(),
-        schema: None,
-        possible: 0,
-        unattributed: HashMap::new(),
-        gaps: HashMap::new(),
-        noted_dropped: 0,
-    };
+    let mut builder = HistoryBuilder::new();
+    let mut reading = Reading::new(kind);
     for victim in victims {
-        reading.victims.push(reading.builder.subject(&subject_key(victim))?);
+        let key = subject_key(victim);
+        let subject = builder.subject(&key)?;
+        reading.watch.add(key, subject);
     }
-    reading.victims.sort_unstable();
-    let mut progress = Progress::new("entries of the ledger read", 0);
-    read_beside(&ledger, |entries, read| {
-        progress.at(read);
-        reading.take_entries(entries)
-    })?;
-    drop(progress);
-    let last = reading.waiting.ready(true);
-    reading.take(&last)?;
+    reading.reasons_known = config.is_some_and(|config| config.reason.is_some());
+    let mut entries = ledger.briefs().context(CANNOT_READ)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    builder.load(threads, |feed| reading.read(&mut entries, feed))?;
+    let asked = kind;
+    let kind = reading.kind.take().unwrap_or_default();
     if !reading.kinds.is_empty() && !reading.kinds.contains(&kind) {
         let known: Vec<&str> = reading.kinds.iter().map(String::as_str).collect();
         bail!("the ledger knows no subjects of kind `{kind}`, only `{}`", known.join("`, `"));
@@ -90,39 +73,33 @@ pub(crate) fn read_ledger(
         ));
     }
     for (key, labels) in cohorts {
-        let subject = reading.builder.subject(&subject_key(key))?;
-        labels.iter().for_each(|label| reading.builder.add_cohort(subject, label));
+        let subject = builder.subject(&subject_key(key))?;
+        labels.iter().for_each(|label| builder.add_cohort(subject, label));
     }
-    Ok(reading.finish())
-}
-
-/// Returns the first kind of subject that the ledger's own first entry knows.
-fn first_kind(ledger: &LedgerReader) -> anyhow::Result<String> {
-    let all = Query::default();
-    let first = ledger.entries(&all).context(CANNOT_READ)?.next().transpose().context(CANNOT_READ)?;
-    Ok(first.and_then(|entry| entry.schema.kinds.first().cloned()).unwrap_or_default())
+    let mut record = reading.finish();
+    record.history = builder.finish();
+    Ok(record)
 }
 
 const CANNOT_READ: &str = "cannot read the ledger";
 
-struct Reading<'a> {
-    kind: &'a str,
+#[derive(Default)]
+struct Reading {
+    /// The one asked for, or the first that the first entry knows.
+    kind: Option<String>,
     /// All that the ledger knows.
     kinds: BTreeSet<String>,
-    /// Rising.
-    victims: Vec<SubjectId>,
-    builder: HistoryBuilder,
+    watch: Watch,
     record: Record,
-    reasons: InForce,
     /// Whether an access without a reason is one that nothing explains.
     reasons_known: bool,
-    waiting: Waiting,
+    /// Of the file being read, by their place in it.
+    principals: Vec<Option<(Principal, PrincipalId)>>,
     schema: Option<(Arc<Schema>, Translation)>,
     possible: u64,
     unattributed: HashMap<Principal, u64>,
     // Rows not accounted for, by session: what its last account says.
     gaps: HashMap<u64, u64>,
-    noted_dropped: usize,
 }
 
 /// What the numbers of one file's schema mean in the record.
@@ -132,140 +109,163 @@ struct Translation {
     fields: Vec<FieldSet>,
 }
 
-impl Reading<'_> {
-    fn take_entries(&mut self, entries: Vec<Entry>) -> anyhow::Result<()> {
-        for entry in entries {
-            match entry.content {
-                Content::Disclosure(disclosure) => self.waiting.push(entry.schema, disclosure),
-                Content::Reason(reason) => {
-                    let kind = entry.schema.kinds.get(usize::from(reason.kind.0));
-                    if kind.is_some_and(|name| name == self.kind) {
-                        let principal = self.builder.principal(&reason.principal)?;
-                        let subject = self.builder.subject(&normal(reason.key))?;
-                        self.reasons.add((principal, subject), reason.asked_at, reason.until);
-                        self.reasons_known = true;
-                    }
-                }
-                Content::Account(told) => drop(self.gaps.insert(told.session.id, told.account.gap())),
-                Content::Control(_) | Content::ErasedReason(_) | Content::Erasure(_) => {}
-            }
-        }
-        let ready = self.waiting.ready(false);
-        self.take(&ready)
+impl Translation {
+    fn fields(&self, set: FieldSet) -> FieldSet {
+        let meant = set.iter().filter_map(|index| self.fields.get(index));
+        meant.fold(FieldSet::EMPTY, |all, fields| all.union(*fields))
+    }
+}
+
+impl Reading {
+    fn new(kind: Option<&str>) -> Reading {
+        Reading { kind: kind.map(str::to_owned), ..Reading::default() }
     }
 
-    fn translate(&mut self, schema: &Arc<Schema>) -> anyhow::Result<Translation> {
-        if let Some((known, translation)) = &self.schema
-            && Arc::ptr_eq(known, schema)
-        {
-            return Ok(translation.clone());
+    fn read(&mut self, entries: &mut Briefs<'_>, feed: &mut Feed<'_>) -> anyhow::Result<()> {
+        let mut progress = Progress::new("entries of the ledger read", 0);
+        let mut read = 0u64;
+        while let Some(entry) = entries.next_brief().context(CANNOT_READ)? {
+            self.take(feed, &entry)?;
+            read += 1;
+            if read.is_multiple_of(PROGRESS_ENTRIES) {
+                progress.at(read);
+            }
         }
-        self.kinds.extend(schema.kinds.iter().cloned());
-        let kind = schema.kinds.iter().position(|name| name == self.kind);
-        let kind = kind.and_then(|at| u8::try_from(at).ok()).map(KindId);
-        let fields: Result<Vec<FieldSet>, String> =
-            schema.fields.iter().map(|name| self.record.fields.set(name.as_bytes())).collect();
-        let translation = Translation { kind, fields: fields.map_err(anyhow::Error::msg)? };
-        self.schema = Some((Arc::clone(schema), translation.clone()));
-        Ok(translation)
+        self.watch.settle(None);
+        Ok(())
     }
 
-    /// Takes disclosures whose reasons are known. Subjects are looked up all at once: look-ups that wait for
-    /// memory then wait together.
-    fn take(&mut self, disclosures: &[(Arc<Schema>, Disclosure)]) -> anyhow::Result<()> {
-        let mut numbers = Vec::new();
-        for set in disclosures.iter().flat_map(|(_, disclosure)| &disclosure.sets) {
-            match &set.subjects {
-                Subjects::Ints(keys) => {
-                    for key in keys {
-                        numbers.push(self.builder.subject(&SubjectKey::Int(*key))?);
-                    }
-                }
-                other => {
-                    for key in keys_of(other) {
-                        numbers.push(self.builder.subject(&normal(key))?);
-                    }
-                }
-            }
+    fn take(&mut self, feed: &mut Feed<'_>, entry: &Brief<'_>) -> anyhow::Result<()> {
+        if self.kind.is_none() {
+            self.kind = entry.schema.kinds.first().cloned();
         }
-        let mut numbers = numbers.as_slice();
-        for (schema, disclosure) in disclosures {
-            let translation = self.translate(schema)?;
-            for set in &disclosure.sets {
-                let (of_set, rest) = numbers.split_at_checked(set_len(set)).unwrap_or_default();
-                numbers = rest;
-                if let Subjects::Unattributed { rows } = set.subjects {
-                    *self.unattributed.entry(disclosure.principal.clone()).or_default() += u64::from(rows);
-                } else if Some(set.kind) == translation.kind && set.certainty == Certainty::Possible {
-                    self.possible += set.subjects.len() as u64;
-                } else if Some(set.kind) == translation.kind {
-                    self.take_set(&translation, disclosure, set, of_set)?;
-                }
+        match &entry.content {
+            BriefContent::Disclosure(disclosure) => self.take_disclosure(feed, entry.schema, disclosure),
+            BriefContent::Reason(reason) => Ok(self.take_reason(feed, entry.schema, reason)?),
+            BriefContent::Other(Content::Account(told)) => {
+                self.gaps.insert(told.session.id, told.account.gap());
+                Ok(())
             }
+            BriefContent::Other(_) => Ok(()),
         }
-        if let Some((_, first)) = disclosures.first() {
-            self.reasons.forget_before(first.time);
+    }
+
+    fn take_reason(
+        &mut self,
+        feed: &mut Feed<'_>,
+        schema: &Schema,
+        reason: &BriefReason<'_>,
+    ) -> Result<(), HistoryError> {
+        let kind = schema.kinds.get(usize::from(reason.kind.0));
+        if kind.is_some() && kind == self.kind.as_ref() {
+            let principal = self.principal(feed, reason.principal, reason.place)?;
+            let key = normal(reason.key.clone());
+            feed.explain(principal, &key, reason.asked_at, reason.until);
+            self.watch.explain(principal, &key, reason.asked_at, reason.until);
+            self.reasons_known = true;
+        }
+        Ok(())
+    }
+
+    fn take_disclosure(
+        &mut self,
+        feed: &mut Feed<'_>,
+        schema: &Arc<Schema>,
+        entry: &BriefDisclosure<'_>,
+    ) -> anyhow::Result<()> {
+        self.translate(schema)?;
+        for set in entry.sets {
+            let Some((_, translation)) = &self.schema else { continue };
+            if let Subjects::Unattributed { rows } = set.subjects {
+                *self.unattributed.entry(entry.principal.clone()).or_default() += u64::from(rows);
+            } else if Some(set.kind) != translation.kind || set.subjects.is_empty() {
+                // Of another kind, or all erased.
+            } else if set.certainty == Certainty::Possible {
+                self.possible += set.subjects.len() as u64;
+            } else {
+                let fields = translation.fields(set.fields);
+                self.take_set(feed, entry, set, fields)?;
+            }
         }
         Ok(())
     }
 
     fn take_set(
         &mut self,
-        translation: &Translation,
-        entry: &Disclosure,
+        feed: &mut Feed<'_>,
+        entry: &BriefDisclosure<'_>,
         set: &SubjectSet,
-        subjects: &[SubjectId],
-    ) -> anyhow::Result<()> {
-        let mut fields = FieldSet::EMPTY;
-        for index in set.fields.iter() {
-            fields = fields.union(translation.fields.get(index).copied().unwrap_or_default());
-        }
-        let principal = self.builder.principal(&entry.principal)?;
-        let time = entry.time;
-        self.record.note_time(time);
-        self.record.disclosures += subjects.len() as u64;
-        for (place, subject) in subjects.iter().enumerate() {
-            let subject = *subject;
-            let explanation = if !self.reasons_known {
-                Explanation::Unknown
-            } else if !self.reasons.is_empty() && self.reasons.explains((principal, subject), time) {
-                Explanation::Explained
-            } else {
-                Explanation::Unexplained
-            };
-            self.builder.add(Shown { principal, subject, time, fields, explanation });
-            if self.victims.binary_search(&subject).is_ok()
-                && let Some(key) = keys_of(&set.subjects).nth(place)
-            {
-                self.note(entry, normal(key), fields, explanation);
+        fields: FieldSet,
+    ) -> Result<(), HistoryError> {
+        let principal = self.principal(feed, entry.principal, entry.place)?;
+        self.record.note_time(entry.time);
+        self.record.disclosures += set.subjects.len() as u64;
+        let showing = feed.showing(principal, entry.time, fields, self.reasons_known);
+        if let Subjects::Ints(keys) = &set.subjects {
+            for key in keys {
+                feed.show_int(showing, *key);
+                if self.watch.may_have(*key) {
+                    let key = SubjectKey::Int(*key);
+                    self.watch.note(
+                        principal,
+                        &key,
+                        entry,
+                        (fields, &self.record.fields),
+                        self.reasons_known,
+                    );
+                }
             }
+            return Ok(());
+        }
+        for key in keys_of(&set.subjects).map(normal) {
+            feed.show(showing, &key);
+            self.watch.note(principal, &key, entry, (fields, &self.record.fields), self.reasons_known);
         }
         Ok(())
     }
 
-    fn note(&mut self, entry: &Disclosure, subject: SubjectKey, fields: FieldSet, explanation: Explanation) {
-        if self.record.noted.len() == NOTED_MAX {
-            self.noted_dropped += 1;
-            return;
+    /// Returns the number of a principal, which stands at `place` in its file.
+    fn principal(
+        &mut self,
+        feed: &mut Feed<'_>,
+        principal: &Principal,
+        place: Option<usize>,
+    ) -> Result<PrincipalId, HistoryError> {
+        let Some(place) = place else { return feed.principal(principal) };
+        if let Some(Some((name, known))) = self.principals.get(place)
+            && (std::ptr::eq(name.as_str(), principal.as_str()) || name == principal)
+        {
+            return Ok(*known);
         }
-        let facts = &entry.session.facts;
-        self.record.noted.push(super::Shown {
-            time: entry.time,
-            principal: entry.principal.clone(),
-            subject,
-            fields: field_names(&self.record.fields, fields),
-            session: Some(format!(
-                "session {} of {} from {}",
-                entry.session.id, facts.login, facts.client_addr
-            )),
-            reason: (explanation == Explanation::Explained).then(|| "explained".to_owned()),
-            statement: Some(entry.text.sql.clone()),
-        });
+        let number = feed.principal(principal)?;
+        if self.principals.len() <= place {
+            self.principals.resize(place + 1, None);
+        }
+        if let Some(known) = self.principals.get_mut(place) {
+            *known = Some((principal.clone(), number));
+        }
+        Ok(number)
+    }
+
+    /// Makes `self.schema` the translation of `schema`.
+    fn translate(&mut self, schema: &Arc<Schema>) -> anyhow::Result<()> {
+        if self.schema.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, schema)) {
+            return Ok(());
+        }
+        self.kinds.extend(schema.kinds.iter().cloned());
+        let kind = schema.kinds.iter().position(|name| Some(name) == self.kind.as_ref());
+        let kind = kind.and_then(|at| u8::try_from(at).ok()).map(KindId);
+        let fields: Result<Vec<FieldSet>, String> =
+            schema.fields.iter().map(|name| self.record.fields.set(name.as_bytes())).collect();
+        let translation = Translation { kind, fields: fields.map_err(anyhow::Error::msg)? };
+        self.schema = Some((Arc::clone(schema), translation));
+        Ok(())
     }
 
     fn finish(self) -> Record {
-        let Reading { builder, mut record, possible, unattributed, noted_dropped, .. } = self;
-        record.history = builder.finish();
+        let Reading { mut record, possible, unattributed, watch, .. } = self;
+        let noted_dropped = watch.dropped();
+        record.noted = watch.into_noted();
         record.noted.sort_by(|a, b| (a.time, &a.principal).cmp(&(b.time, &b.principal)));
         if possible > 0 {
             record.caveats.push(format!("{possible} disclosures that are only `possible` are not weighed"));
@@ -288,11 +288,6 @@ impl Reading<'_> {
     }
 }
 
-/// How many subjects a set names.
-fn set_len(set: &SubjectSet) -> usize {
-    if matches!(set.subjects, Subjects::Unattributed { .. }) { 0 } else { set.subjects.len() }
-}
-
 /// A key that a text column holds is the same as one from a file.
 fn normal(key: SubjectKey) -> SubjectKey {
     match key {
@@ -313,7 +308,5 @@ pub(crate) fn keys_of(subjects: &Subjects) -> Box<dyn Iterator<Item = SubjectKey
     }
 }
 
-fn field_names(fields: &FieldNames, set: FieldSet) -> Vec<String> {
-    let all = fields.names();
-    set.iter().filter_map(|index| all.get(index).cloned()).collect()
-}
+#[cfg(test)]
+mod tests;

@@ -26,39 +26,37 @@ pub(crate) struct Calendar {
 }
 
 impl Calendar {
-    pub(super) fn build(shards: &Shards, accounts: usize) -> Calendar {
-        let (mut first, mut last) = (i64::MAX, i64::MIN);
-        shards.each(|_, list| {
-            for bits in list {
-                let hour = Posting(*bits).first_hour();
-                first = first.min(hour);
-                last = last.max(hour);
-            }
-        });
-        if first > last {
-            return Calendar::default();
-        }
-        let hours = last - first + 1;
+    /// `hours`: the first and the last in which an episode begins.
+    pub(super) fn build(shards: &Shards, accounts: usize, hours: Option<(i64, i64)>) -> Calendar {
+        let Some((first_hour, last)) = hours else { return Calendar::default() };
+        let hours = last - first_hour + 1;
         let slot_hours = DAY_HOURS.max((hours + SLOTS_MAX - 1) / SLOTS_MAX);
         let slots = usize::try_from((hours + slot_hours - 1) / slot_hours).unwrap_or(1);
-        let row = slots + 1;
-        let sums = vec![0; (accounts + 1) * 2 * row];
-        let mut calendar =
-            Calendar { first_hour: first, slot_hours, slots, sums, accounts, fresh: HashMap::new() };
-        shards.each(|_, list| {
+        let (row, sums, fresh) = (slots + 1, Vec::new(), HashMap::new());
+        let mut calendar = Calendar { first_hour, slot_hours, slots, sums, accounts, fresh };
+        let of_accounts = || vec![0u32; accounts * 2 * row];
+        let parts = shards.fold(of_accounts, |sums, _, list| {
             for bits in list {
                 let posting = Posting(*bits);
                 let slot = calendar.slot(posting.first_hour());
                 let unexplained = posting.explanation() == Explanation::Unexplained;
-                for account in [usize::from(posting.account()), accounts] {
-                    for kind in (0..2).take(1 + usize::from(unexplained)) {
-                        if let Some(sum) = calendar.sums.get_mut((account * 2 + kind) * row + slot + 1) {
-                            *sum = sum.saturating_add(1);
-                        }
+                for kind in (0..2).take(1 + usize::from(unexplained)) {
+                    let cell = (usize::from(posting.account()) * 2 + kind) * row + slot + 1;
+                    if let Some(sum) = sums.get_mut(cell) {
+                        *sum = sum.saturating_add(1);
                     }
                 }
             }
         });
+        calendar.sums = of_accounts();
+        for part in parts {
+            calendar.sums.iter_mut().zip(part).for_each(|(sum, part)| *sum = sum.saturating_add(part));
+        }
+        let mut of_all = vec![0u32; 2 * row];
+        for account in calendar.sums.chunks(2 * row) {
+            of_all.iter_mut().zip(account).for_each(|(sum, part)| *sum = sum.saturating_add(*part));
+        }
+        calendar.sums.append(&mut of_all);
         for row in calendar.sums.chunks_mut(row) {
             let mut sum = 0u32;
             for cell in row {

@@ -1,14 +1,15 @@
-use std::hash::BuildHasher;
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 use rastro_model::{FieldSet, SubjectKey};
 
 use super::HistoryError;
 
-/// Keys of subjects to numbers: 13 bytes a subject for whole numbers, the text's length more for others.
+/// Keys of subjects to numbers: 13 bytes a subject for whole numbers, the text's length more for others. Keys come
+/// with their [`digest_of`].
 #[derive(Debug, Default)]
 pub(super) struct SubjectDictionary {
-    hasher: DefaultHashBuilder,
     table: HashTable<u32>,
     keys: Keys,
 }
@@ -43,11 +44,19 @@ impl Keys {
         }
     }
 
-    fn hash(&self, id: u32, hasher: &DefaultHashBuilder) -> u64 {
+    fn is_int(&self, id: u32, int: i64) -> bool {
+        let Ok(at) = usize::try_from(id) else { return false };
+        match self {
+            Keys::Ints(ints) => ints.get(at) == Some(&int),
+            Keys::Mixed(keys) => keys.get(at) == Some(&SubjectKey::Int(int)),
+        }
+    }
+
+    fn digest(&self, id: u32) -> u64 {
         let Ok(at) = usize::try_from(id) else { return 0 };
         match self {
-            Keys::Ints(ints) => ints.get(at).map_or(0, |int| hasher.hash_one(int)),
-            Keys::Mixed(keys) => keys.get(at).map_or(0, |key| hash(key, hasher)),
+            Keys::Ints(ints) => ints.get(at).map_or(0, |int| digest_of_int(*int)),
+            Keys::Mixed(keys) => keys.get(at).map_or(0, digest_of),
         }
     }
 
@@ -65,44 +74,74 @@ impl Keys {
 }
 
 /// Texts that are whole numbers, written as PostgreSQL writes them, are the same subject as the number.
-fn canonical(key: &SubjectKey) -> Option<SubjectKey> {
-    let SubjectKey::Text(text) = key else { return None };
-    let int: i64 = text.parse().ok()?;
-    (int.to_string() == **text).then_some(SubjectKey::Int(int))
+pub(super) fn canonical(key: &SubjectKey) -> Cow<'_, SubjectKey> {
+    let int = match key {
+        SubjectKey::Text(text) => text.parse().ok().filter(|int: &i64| int.to_string() == **text),
+        _ => None,
+    };
+    int.map_or(Cow::Borrowed(key), |int| Cow::Owned(SubjectKey::Int(int)))
 }
 
-fn hash(key: &SubjectKey, hasher: &DefaultHashBuilder) -> u64 {
+/// Returns the same for the same key in every run, so that subjects have the same numbers and a sample of them is the
+/// same one.
+pub(super) fn digest_of(key: &SubjectKey) -> u64 {
     match key {
-        SubjectKey::Int(int) => hasher.hash_one(int),
-        other => hasher.hash_one(other),
+        SubjectKey::Int(int) => digest_of_int(*int),
+        other => {
+            let mut hasher = DefaultHasher::new();
+            other.hash(&mut hasher);
+            hasher.finish()
+        }
     }
+}
+
+/// As [`digest_of`]. Source: the finalizer of SplitMix64.
+pub(super) fn digest_of_int(key: i64) -> u64 {
+    let mut bits = key.cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
 }
 
 impl SubjectDictionary {
-    pub(super) fn intern(&mut self, key: &SubjectKey) -> Result<u32, HistoryError> {
-        let canonical = canonical(key);
-        let key = canonical.as_ref().unwrap_or(key);
-        let digest = hash(key, &self.hasher);
-        if let Some(id) = self.table.find(digest, |id| self.keys.is(*id, key)) {
-            return Ok(*id);
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Returns the number of a canonical key, a new one below `most` if it has none.
+    pub(super) fn intern(&mut self, digest: u64, key: &SubjectKey, most: u32) -> Result<u32, HistoryError> {
+        match self.find(digest, key) {
+            Some(id) => Ok(id),
+            None => self.add(digest, key.clone(), most),
         }
-        let id = u32::try_from(self.keys.len()).map_err(|_| HistoryError::TooManySubjects)?;
-        self.keys.push(key.clone());
-        let (keys, hasher) = (&self.keys, &self.hasher);
-        self.table.insert_unique(digest, id, |id| keys.hash(*id, hasher));
+    }
+
+    /// As [`SubjectDictionary::intern`].
+    pub(super) fn intern_int(&mut self, digest: u64, key: i64, most: u32) -> Result<u32, HistoryError> {
+        match self.table.find(digest, |id| self.keys.is_int(*id, key)) {
+            Some(id) => Ok(*id),
+            None => self.add(digest, SubjectKey::Int(key), most),
+        }
+    }
+
+    fn add(&mut self, digest: u64, key: SubjectKey, most: u32) -> Result<u32, HistoryError> {
+        let id = u32::try_from(self.keys.len()).ok().filter(|id| *id < most);
+        let id = id.ok_or(HistoryError::TooManySubjects)?;
+        self.keys.push(key);
+        let keys = &self.keys;
+        self.table.insert_unique(digest, id, |id| keys.digest(*id));
         Ok(id)
     }
 
-    pub(super) fn find(&self, key: &SubjectKey) -> Option<u32> {
-        let canonical = canonical(key);
-        let key = canonical.as_ref().unwrap_or(key);
-        self.table.find(hash(key, &self.hasher), |id| self.keys.is(*id, key)).copied()
+    /// Returns the number of a canonical key.
+    pub(super) fn find(&self, digest: u64, key: &SubjectKey) -> Option<u32> {
+        self.table.find(digest, |id| self.keys.is(*id, key)).copied()
     }
 }
 
 /// Up to 255 field sets by number. 0 is "not told"; when all numbers are taken, a new set gets the number of
 /// the largest known subset, which may lose a field but never adds one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FieldDictionary {
     sets: Vec<FieldSet>,
 }
@@ -114,9 +153,14 @@ impl Default for FieldDictionary {
 }
 
 impl FieldDictionary {
+    /// Returns the number of a set, if it has one of its own.
+    pub(super) fn find(&self, set: FieldSet) -> Option<u8> {
+        u8::try_from(self.sets.iter().position(|known| *known == set)?).ok()
+    }
+
     pub(super) fn intern(&mut self, set: FieldSet) -> u8 {
-        if let Some(at) = self.sets.iter().position(|known| *known == set) {
-            return u8::try_from(at).unwrap_or(0);
+        if let Some(at) = self.find(set) {
+            return at;
         }
         if let Ok(at) = u8::try_from(self.sets.len()) {
             self.sets.push(set);
@@ -147,10 +191,11 @@ impl FieldDictionary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::shard::Shards;
 
     #[test]
     fn subject_by_text_or_number_is_the_same_and_survives_a_change_of_form() {
-        let mut dictionary = SubjectDictionary::default();
+        let mut dictionary = Shards::default();
         let one = dictionary.intern(&SubjectKey::Int(1)).unwrap();
         assert_eq!(dictionary.intern(&SubjectKey::Text("1".into())).unwrap(), one);
         for int in 2..500 {

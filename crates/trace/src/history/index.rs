@@ -1,5 +1,8 @@
+mod sums;
+
 use hashbrown::HashMap;
 
+use self::sums::Sums;
 use super::calendar::Calendar;
 use super::cohorts::{Cohorts, MAX_COHORTS};
 use super::fresh::Novelty;
@@ -71,28 +74,22 @@ impl Index {
         accounts: usize,
         teams: &[(PrincipalId, String)],
     ) -> Index {
-        let mut index = Index { cohorts: cohorts.len(), accounts, ..Index::default() };
-        index.weights = vec![0.0; accounts * (1 + cohorts.len()) * 4];
-        index.exposed = vec![0; accounts];
-        if cohorts.len() > 0 {
-            index.cohort_mass = vec![Mass::default(); MAX_COHORTS * MAX_COHORTS];
-        }
-        let mut distinct: Vec<(u16, bool)> = Vec::new();
-        shards.each(|subject, list| {
-            distinct.clear();
-            for bits in list {
-                let posting = Posting(*bits);
-                let explanation = posting.explanation();
-                index.reasons_known |= explanation != Explanation::Unknown;
-                let unexplained = explanation == Explanation::Unexplained;
-                match distinct.last_mut() {
-                    Some((account, flag)) if *account == posting.account() => *flag |= unexplained,
-                    _ => distinct.push((posting.account(), unexplained)),
-                }
-            }
-            index.count(cohorts.of(subject), &distinct);
-        });
-        index.calendar = Calendar::build(shards, accounts);
+        let new = || Sums::new(accounts, cohorts.len());
+        let parts = shards.fold(new, |sums, subject, list| sums.count(cohorts.of(subject), list));
+        let mut sums = new();
+        parts.iter().for_each(|part| sums.add(part));
+        let mut index = Index {
+            seen: sums.seen,
+            pairs: sums.pairs,
+            reasons_known: sums.reasons_known,
+            cohort_mass: sums.cohort_mass(),
+            cohorts: cohorts.len(),
+            accounts,
+            weights: sums.weights(),
+            calendar: Calendar::build(shards, accounts, sums.hours),
+            exposed: sums.exposed,
+            ..Index::default()
+        };
         index.broad = index.find_broad();
         let learned = neighbours::learn(shards, &index.exposed, &index.broad, index.pairs, teams);
         index.groups = learned.groups;
@@ -108,42 +105,8 @@ impl Index {
         index
     }
 
-    fn count(&mut self, cohorts: u64, accounts: &[(u16, bool)]) {
-        self.seen += 1;
-        self.pairs += u64::try_from(accounts.len()).unwrap_or(0);
-        let seen_by = size(accounts.len());
-        for i in bits(cohorts) {
-            for j in bits(cohorts).filter(|j| *j >= i) {
-                if let Some(mass) = self.cohort_mass.get_mut(i * MAX_COHORTS + j) {
-                    mass.subjects += 1.0;
-                    mass.exposure += seen_by;
-                }
-            }
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "a weight needs no more digits")]
-        let by_exposure = (seen_by + 1.0) as f32;
-        for (account, unexplained) in accounts {
-            if let Some(count) = self.exposed.get_mut(usize::from(*account)) {
-                *count += 1;
-            }
-            for cohort in std::iter::once(None).chain(bits(cohorts).map(Some)) {
-                for unexplained in [false, true].into_iter().take(1 + usize::from(*unexplained)) {
-                    for (weighted, weight) in [(false, 1.0), (true, by_exposure)] {
-                        let slice = Slice { cohort, unexplained, by_exposure: weighted };
-                        let cell = self.cell(*account, slice);
-                        if let Some(sum) = self.weights.get_mut(cell) {
-                            *sum += weight;
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     fn cell(&self, account: u16, slice: Slice) -> usize {
-        let cohort = slice.cohort.map_or(0, |cohort| cohort + 1);
-        let row = usize::from(account) * (1 + self.cohorts) + cohort;
-        row * 4 + usize::from(slice.unexplained) * 2 + usize::from(slice.by_exposure)
+        sums::cell(self.cohorts, account, slice)
     }
 
     /// Counts one disclosure that came after the sums were made.
