@@ -16,7 +16,7 @@ const WAITING_MIN: usize = 256;
 /// No more wait.
 const WAITING_MAX: usize = 16_384;
 /// Reasons are swept when more than so many are kept.
-const SWEPT_MIN: usize = 4_096;
+const SWEPT_MIN: usize = 512;
 
 /// Finds out which disclosures a reason explains, where reasons may be written some seconds after what they
 /// explain. Each reason is forgotten when its time is over, so memory is that of the reasons in force.

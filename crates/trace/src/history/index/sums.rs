@@ -107,7 +107,8 @@ impl Sums {
     }
 
     pub(super) fn cohort_mass(&self) -> Vec<Mass> {
-        let mass = |(subjects, exposure): &(u64, u64)| Mass { subjects: real(*subjects), exposure: real(*exposure) };
+        let mass =
+            |(subjects, exposure): &(u64, u64)| Mass { subjects: real(*subjects), exposure: real(*exposure) };
         self.cohort_mass.iter().map(mass).collect()
     }
 
