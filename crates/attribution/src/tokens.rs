@@ -115,7 +115,7 @@ impl Scanner {
         if bytes.len() <= sieve::LANES {
             self.sift::<1>(index, bytes, whole);
         } else {
-            self.sift::<8>(index, bytes, whole);
+            self.sift::<4>(index, bytes, whole);
         }
     }
 

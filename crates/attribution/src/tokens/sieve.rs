@@ -132,8 +132,9 @@ impl<const WORDS: usize> Stretch<WORDS> {
         for_each_run(runs, self.words, len_min, goes_on, |run, cut| {
             let is_all = whole && run.len() == bytes.len();
             let has_digit = masks(&run).any(|(word, mask)| get(digits, word) & mask != 0);
-            let may_begin = |place| {
-                bounds.begins_identifier(bytes.get(start + place..start + run.end).unwrap_or_default())
+            let run_bytes = bytes.get(start + run.start..start + run.end).unwrap_or_default();
+            let may_begin = |place: usize| {
+                run_bytes.get(place - run.start..).is_some_and(|bytes| bounds.begins_identifier(bytes))
             };
             let may_hold = || {
                 bounds.letters.is_none()
@@ -183,11 +184,11 @@ fn starts<const WORDS: usize>(bits: &Bits<WORDS>, words: usize, len: usize, beyo
     let mut have = 1;
     while have < len {
         let step = have.min(len - have);
-        let mut after = beyond;
-        for word in left.iter_mut().take(words).rev() {
-            let here = *word;
-            *word = here & (here >> step | after << (LANES - step));
-            after = here;
+        let mut after = [0; WORDS];
+        after.iter_mut().zip(left.iter().skip(1)).for_each(|(to, from)| *to = *from);
+        set(&mut after, words.saturating_sub(1), beyond);
+        for (here, after) in left.iter_mut().zip(after) {
+            *here &= *here >> step | after << (LANES - step);
         }
         have += step;
     }
