@@ -25,7 +25,7 @@ use crate::publication::Publication;
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 // A look or a reading that takes long is followed by a pause of so many times its length.
 const LOOK_PAUSE_FACTOR: u32 = 10;
-const FOLLOW_PAUSE_FACTOR: u32 = 4;
+const FOLLOW_PAUSE_FACTOR: u32 = 1;
 // A table that is about to be followed is looked at again so soon, if not sooner.
 const SETTLE_WITHIN: Duration = Duration::from_secs(1);
 const READ_WITHIN: Duration = Duration::from_secs(600);
