@@ -95,16 +95,16 @@ proptest! {
 
 #[test]
 fn value_at_any_place_of_a_long_text_is_found() {
-    let index = index_of(&VALUES, false);
     for value in VALUES {
+        // Alone, so that the shapes leave out as much as they can.
+        let index = index_of(&[value], false);
         let value = value.as_bytes();
         assert!(assert_nothing_is_lost(&index, value) > 0, "`{}`", value.escape_ascii());
-        for filling in
-            [&b"no digits here, "[..], b"on 2024-03-05T12:30:00.123Z 4711 (18.50) ", b"1 2 3 4 5 6 7 8 9 "]
-        {
-            let filling = filling.repeat(100);
-            for before in (0..140).chain(180..320).chain([511, 512, 1024]) {
-                let text = [&filling[..before], b",", value, b",", &filling[..600]].concat();
+        for filling in [&b"no digits here, "[..], b"on 2024-03-05T12:30:00.123Z 4711 (18.50) "] {
+            let filling = filling.repeat(20);
+            // Over the ends of blocks of 64 bytes and of stretches of 256.
+            for before in (0..2).chain(42..66).chain(234..258) {
+                let text = [&filling[..before], b",", value, b",", &filling[..300]].concat();
                 assert!(assert_nothing_is_lost(&index, &text) > 0, "{before} `{}`", value.escape_ascii());
             }
         }
