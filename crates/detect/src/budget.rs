@@ -271,6 +271,20 @@ impl PrincipalBudget {
     }
 }
 
+/// Iterates over the known subjects of a row. A join shows the same one once for each of its tables: one of several
+/// that follow each other will do.
+fn subjects<'a>(
+    names: &'a Identifier,
+    entries: &'a [Shown],
+    batch: &'a ShownBatch,
+) -> impl Iterator<Item = (SubjectId, &'a Shown)> {
+    let mut last = None;
+    entries
+        .iter()
+        .filter_map(move |shown| Some((names.of_shown(shown, batch)?, shown)))
+        .filter(move |(id, _)| last.replace(*id) != Some(*id))
+}
+
 impl State {
     fn expire(&mut self, oldest: Slice) {
         if let Some(total) = &mut self.total {
@@ -292,12 +306,7 @@ impl State {
         self.undo_total.clear();
         self.undo_unexplained.clear();
         let mut verdict = RowVerdict::Admitted;
-        // A join shows the same subject once for each of its tables.
-        let mut last = None;
-        for shown in entries {
-            let Some(id) = names.of_shown(shown, batch).filter(|id| last.replace(*id) != Some(*id)) else {
-                continue;
-            };
+        for (id, shown) in subjects(names, entries, batch) {
             let found = self.count(id, shown, batch, moment);
             if found == RowVerdict::Admitted {
                 continue;
@@ -310,11 +319,7 @@ impl State {
                 verdict = found;
             }
         }
-        last = None;
-        for shown in entries {
-            let Some(id) = names.of_shown(shown, batch).filter(|id| last.replace(*id) != Some(*id)) else {
-                continue;
-            };
+        for (id, _) in subjects(names, entries, batch) {
             if let Some(total) = &mut self.total {
                 total.touch_counted(id, moment.slice);
             }

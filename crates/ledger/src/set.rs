@@ -59,7 +59,6 @@ impl Subjects {
         }
     }
 
-    /// Becomes an empty set of integers, in the memory it has.
     /// Returns whether no subject is in the set.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -281,14 +281,9 @@ where
         if bytes >= if held { self.limits.held_bytes_max } else { RELEASED_BYTES_MAX } {
             return Ok(false);
         }
-        if self.from_server.dry {
-            return Ok(false);
-        }
-        match fill(&mut self.from_server.input, &mut self.server, cx) {
-            Poll::Pending => {
-                self.from_server.dry = true;
-                Ok(false)
-            }
+        let from_server = &mut self.from_server;
+        match fill(&mut from_server.input, &mut from_server.dry, &mut self.server, cx) {
+            Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) => {
                 self.from_server.ended = true;
                 Ok(true)
@@ -332,14 +327,12 @@ where
             self.walk_client()?;
             return Ok(true);
         }
-        if self.from_client.ended || self.from_client.dry {
+        if self.from_client.ended {
             return Ok(false);
         }
-        match fill(&mut self.from_client.input, &mut self.client, cx) {
-            Poll::Pending => {
-                self.from_client.dry = true;
-                Ok(false)
-            }
+        let from_client = &mut self.from_client;
+        match fill(&mut from_client.input, &mut from_client.dry, &mut self.client, cx) {
+            Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) => {
                 self.from_client.ended = true;
                 self.from_client.left = true;
@@ -398,14 +391,20 @@ fn flush(stream: &mut Stream, cx: &mut Context<'_>) -> std::io::Result<()> {
     }
 }
 
-/// Reads once into `input`, taking a buffer only while there is something to read.
+/// Reads once into `input`, taking a buffer only while there is something to read. `dry`: there was nothing, and the
+/// task will be woken.
 fn fill(
     input: &mut Option<Buffer>,
+    dry: &mut bool,
     stream: &mut Stream,
     cx: &mut Context<'_>,
 ) -> Poll<std::io::Result<usize>> {
+    if *dry {
+        return Poll::Pending;
+    }
     let mut buffer = input.take().unwrap_or_else(Buffer::take);
     let result = buffer.poll_fill(|room| Pin::new(stream).poll_read(cx, room));
+    *dry = result.is_pending();
     if !buffer.bytes().is_empty() {
         *input = Some(buffer);
     }

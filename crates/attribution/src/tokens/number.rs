@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use rastro_model::Certainty;
 
 use super::Scanner;
@@ -14,27 +16,8 @@ impl Scanner {
     ///
     /// Runs of digits are joined over punctuation in every way that gives 7 to 15 digits, the longest first.
     pub(super) fn numbers(&mut self, index: &ValueIndex, bytes: &[u8], place: usize, whole: bool) -> usize {
-        let previous = place.checked_sub(1).and_then(|at| bytes.get(at)).copied();
-        let plus = previous == Some(b'+');
-        let mut runs = [(0, 0); RUNS_MAX];
-        let (mut count, mut at) = (0, place);
-        let mut end = place;
-        while let Some(run) = runs.get_mut(count) {
-            let digits =
-                bytes.get(at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
-            *run = (at, at + digits);
-            count += 1;
-            end = at + digits;
-            let rest = bytes.get(end..).unwrap_or_default();
-            let gap = rest.iter().take(SEPARATORS_MAX + 1).take_while(|b| is_number_separator(**b)).count();
-            at = end + gap;
-            if gap == 0 || gap > SEPARATORS_MAX || !bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                break;
-            }
-        }
-        let runs = runs.get(..count).unwrap_or_default();
-        let covers = whole && place <= 2 && bytes.get(end..).unwrap_or_default().len() <= 1;
-        let after_letter = !plus && previous.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let joined = Joined::at(bytes, place, whole);
+        let runs = joined.runs();
         let mut first = 0;
         while first < runs.len() {
             let mut last = runs.len();
@@ -45,12 +28,7 @@ impl Scanner {
             }
             while digits >= index.bounds().digits_min && !found {
                 let window = runs.get(first..last).unwrap_or_default();
-                let token = Token {
-                    plus: plus && first == 0,
-                    joined: window.len() > 1,
-                    covers: covers && window.len() == runs.len(),
-                    after_letter: after_letter && first == 0,
-                };
+                let token = joined.token(first..last);
                 let fits = || fits(index, bytes, window, digits, token);
                 found = fits() && self.number_of(index, bytes, window, token);
                 last -= 1;
@@ -58,10 +36,17 @@ impl Scanner {
             }
             first = if found { last + 1 } else { first + 1 };
         }
-        end
+        joined.end
     }
 
-    fn number_of(&mut self, index: &ValueIndex, bytes: &[u8], runs: &[(usize, usize)], token: Token) -> bool {
+    /// Looks up the number that `runs` are together; returns whether it is known.
+    pub(super) fn number_of(
+        &mut self,
+        index: &ValueIndex,
+        bytes: &[u8],
+        runs: &[(usize, usize)],
+        token: Token,
+    ) -> bool {
         self.canonical.clear();
         for (place, (start, end)) in runs.iter().enumerate() {
             let run = bytes.get(*start..*end).unwrap_or_default();
@@ -134,12 +119,66 @@ fn fits(index: &ValueIndex, bytes: &[u8], runs: &[(usize, usize)], digits: usize
         || (nationally && has(index.bounds().national_lengths))
 }
 
-fn digits_of(runs: &[(usize, usize)]) -> usize {
+/// Returns how many digits the runs have.
+pub(super) fn digits_of(runs: &[(usize, usize)]) -> usize {
     runs.iter().map(|(start, end)| end - start).sum()
 }
 
+/// Runs of digits that punctuation joins, and what stands around them.
+pub(super) struct Joined {
+    runs: [(usize, usize); RUNS_MAX],
+    count: usize,
+    /// Where the last run ends.
+    pub(super) end: usize,
+    plus: bool,
+    covers: bool,
+    after_letter: bool,
+}
+
+impl Joined {
+    /// Returns those from the digit at `place` on. `whole`: the bytes are all of one value.
+    pub(super) fn at(bytes: &[u8], place: usize, whole: bool) -> Joined {
+        let previous = place.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+        let plus = previous == Some(b'+');
+        let mut runs = [(0, 0); RUNS_MAX];
+        let (mut count, mut at) = (0, place);
+        let mut end = place;
+        while let Some(run) = runs.get_mut(count) {
+            let digits =
+                bytes.get(at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+            *run = (at, at + digits);
+            count += 1;
+            end = at + digits;
+            let rest = bytes.get(end..).unwrap_or_default();
+            let gap = rest.iter().take(SEPARATORS_MAX + 1).take_while(|b| is_number_separator(**b)).count();
+            at = end + gap;
+            if gap == 0 || gap > SEPARATORS_MAX || !bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                break;
+            }
+        }
+        let covers = whole && place <= 2 && bytes.get(end..).unwrap_or_default().len() <= 1;
+        let after_letter = !plus && previous.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        Joined { runs, count, end, plus, covers, after_letter }
+    }
+
+    pub(super) fn runs(&self) -> &[(usize, usize)] {
+        self.runs.get(..self.count).unwrap_or_default()
+    }
+
+    /// Returns what the number made of some of the runs looks like.
+    pub(super) fn token(&self, window: Range<usize>) -> Token {
+        Token {
+            plus: self.plus && window.start == 0,
+            joined: window.len() > 1,
+            covers: self.covers && window.len() == self.count,
+            after_letter: self.after_letter && window.start == 0,
+        }
+    }
+}
+
+/// What tells how a number is written.
 #[derive(Clone, Copy)]
-struct Token {
+pub(super) struct Token {
     plus: bool,
     joined: bool,
     covers: bool,

@@ -6,7 +6,7 @@ use rastro_model::{KindId, Principal, SubjectKey, Timestamp};
 
 use super::{
     Content, Decoder, Disclosure, Entry, EntryRecord, Heading, Reason, Session, StatementText, SubjectSet,
-    lookup, outcome_of, subject,
+    lookup, subject,
 };
 use crate::bytes::FormatError;
 use crate::encode::{DISCLOSURE, REASON, Schema};
@@ -95,7 +95,6 @@ impl Decoder {
         let no = EntryNo(self.next_no);
         match record.tag {
             DISCLOSURE..=LAST => {
-                outcome_of(record.tag)?;
                 let heading = self.heading(record.fields)?;
                 self.pass()?;
                 self.brief_disclosure(no, heading)

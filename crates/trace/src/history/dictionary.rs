@@ -36,11 +36,10 @@ impl Keys {
     }
 
     fn is(&self, id: u32, key: &SubjectKey) -> bool {
-        let Ok(at) = usize::try_from(id) else { return false };
         match (self, key) {
-            (Keys::Ints(ints), SubjectKey::Int(int)) => ints.get(at) == Some(int),
+            (_, SubjectKey::Int(int)) => self.is_int(id, *int),
             (Keys::Ints(_), _) => false,
-            (Keys::Mixed(keys), key) => keys.get(at) == Some(key),
+            (Keys::Mixed(keys), key) => usize::try_from(id).is_ok_and(|at| keys.get(at) == Some(key)),
         }
     }
 

@@ -224,36 +224,30 @@ fn sort(mut shards: Vec<Sorting>, parcels: &Receiver<(usize, Sent)>) -> Result<V
 
 impl Sorting {
     fn take(&mut self, sent: &Sent, room: &mut Room) -> Result<(), HistoryError> {
-        let Sorting { shard, settling } = self;
         let Parcel { ints, int_reasons, others, other_reasons } = &sent.parcel;
         for Reason { key, principal, from, until } in int_reasons {
-            let local = shard.intern_int(digest_of_int(*key), *key)?;
-            settling.explain((*principal, SubjectId(local)), *from, *until);
+            let local = self.shard.intern_int(digest_of_int(*key), *key)?;
+            self.settling.explain((*principal, SubjectId(local)), *from, *until);
         }
         for Reason { key, principal, from, until } in other_reasons {
-            let local = shard.intern(digest_of(key), key)?;
-            settling.explain((*principal, SubjectId(local)), *from, *until);
+            let local = self.shard.intern(digest_of(key), key)?;
+            self.settling.explain((*principal, SubjectId(local)), *from, *until);
         }
         for Shown { key, showing } in ints {
-            let local = shard.intern_int(digest_of_int(*key), *key)?;
-            settling.show(
-                (showing.principal, SubjectId(local)),
-                showing.time,
-                showing.reasons_known,
-                showing.fields,
-            );
+            let local = self.shard.intern_int(digest_of_int(*key), *key)?;
+            self.show(local, *showing);
         }
         for Shown { key, showing } in others {
-            let local = shard.intern(digest_of(key), key)?;
-            settling.show(
-                (showing.principal, SubjectId(local)),
-                showing.time,
-                showing.reasons_known,
-                showing.fields,
-            );
+            let local = self.shard.intern(digest_of(key), key)?;
+            self.show(local, *showing);
         }
         self.settle(sent.seen, &sent.fields, room);
         Ok(())
+    }
+
+    fn show(&mut self, local: u32, showing: Showing) {
+        let Showing { principal, time, fields, reasons_known } = showing;
+        self.settling.show((principal, SubjectId(local)), time, reasons_known, fields);
     }
 
     fn settle(&mut self, seen: Option<Timestamp>, fields: &FieldDictionary, room: &mut Room) {
