@@ -11,12 +11,15 @@ use crate::columns::{Integers, Words};
 use crate::error::ArchiveError;
 use crate::manifest::Manifest;
 use crate::objects::Objects;
-use crate::open::OpenSegment;
+use crate::open::{OpenSegment, Room};
 use crate::row::{Combination, Exposed, Key};
 use crate::table::{Combinations, Table, decode_exposure};
 
 /// Rows of `disclosures` put together at a time where a segment is read whole.
 const CHUNK_ROWS: u64 = 4 << 20;
+
+/// Bytes of large sets that an open archive keeps in memory: what a year of nightly reads of 120,000 takes.
+const SETS_BYTES: u64 = 256 << 20;
 
 /// What is wanted of the ledger; `None` means all.
 #[derive(Clone, Debug, Default)]
@@ -88,8 +91,9 @@ impl Archive {
         // A compaction may remove a file between the manifest and its opening.
         for _ in 0..8 {
             let manifest = Manifest::load(objects)?;
+            let room = Arc::new(Room::new(SETS_BYTES));
             let segments: Result<Vec<OpenSegment>, ArchiveError> =
-                manifest.segments.iter().map(|segment| OpenSegment::open(objects, segment)).collect();
+                manifest.segments.iter().map(|segment| OpenSegment::open(objects, segment, &room)).collect();
             match segments {
                 Ok(segments) => return Ok(Archive { manifest, segments }),
                 Err(ArchiveError::Store(error)) if error.is_absent() => {
@@ -142,10 +146,8 @@ impl Archive {
         query: &'a Query,
     ) -> impl Iterator<Item = Result<Sighting, ArchiveError>> + 'a {
         let wanted = Wanted::new(query.subjects.clone().unwrap_or_default());
-        self.segments_of(query).flat_map(move |segment| match segment.sightings(&wanted, query) {
-            Ok(found) => found.into_iter().map(Ok).collect::<Vec<_>>(),
-            Err(error) => vec![Err(error)],
-        })
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        ask_each(self.segments_of(query).collect(), threads, move |segment| segment.sightings(&wanted, query))
     }
 
     /// Returns the distinct subjects of a query's principal, or of every principal: for each part of the
@@ -154,11 +156,36 @@ impl Archive {
         &'a self,
         query: &'a Query,
     ) -> impl Iterator<Item = Result<Exposure, ArchiveError>> + 'a {
-        self.segments_of(query).flat_map(move |segment| match segment.exposures(query) {
-            Ok(found) => found.into_iter().map(Ok).collect::<Vec<_>>(),
-            Err(error) => vec![Err(error)],
-        })
+        // What one principal saw is little; what all saw is held of one segment at a time.
+        let threads = match query.principal {
+            Some(_) => std::thread::available_parallelism().map_or(1, usize::from),
+            None => 1,
+        };
+        ask_each(self.segments_of(query).collect(), threads, move |segment| segment.exposures(query))
     }
+}
+
+/// Asks segment after segment, `threads` of them at a time, and gives what was found in their order.
+fn ask_each<'a, T: Send + 'a>(
+    segments: Vec<&'a OpenSegment>,
+    threads: usize,
+    ask: impl Fn(&OpenSegment) -> Result<Vec<T>, ArchiveError> + Sync + 'a,
+) -> impl Iterator<Item = Result<T, ArchiveError>> + 'a {
+    let some: Vec<Vec<&OpenSegment>> = segments.chunks(threads.max(1)).map(<[_]>::to_vec).collect();
+    some.into_iter().flat_map(move |some| {
+        std::thread::scope(|scope| {
+            let ask = &ask;
+            let asked: Vec<_> = some.iter().map(|segment| scope.spawn(move || ask(segment))).collect();
+            let mut all = Vec::new();
+            for asked in asked {
+                match asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+                    Ok(found) => all.extend(found.into_iter().map(Ok)),
+                    Err(error) => all.push(Err(error)),
+                }
+            }
+            all
+        })
+    })
 }
 
 impl OpenSegment {
@@ -208,8 +235,8 @@ impl OpenSegment {
                 .filter_map(|row| self.offset_of(row.row))
                 .collect();
             found.extend(self.reasons(None, Some(wanted))?.iter().filter_map(|row| self.offset_of(row.row)));
-            for set in self.sets(None)? {
-                if !wanted.within(&set).map_err(|column| self.malformed(column))?.is_empty() {
+            for set in self.all_sets()?.iter() {
+                if !wanted.within(set).map_err(|column| self.malformed(column))?.is_empty() {
                     found.extend(self.offset_of(set.row));
                 }
             }
@@ -274,8 +301,8 @@ impl OpenSegment {
         for row in self.disclosed(None, Some(wanted))? {
             seen.push((row.row, row.key, row.combination));
         }
-        for set in self.sets(None)? {
-            for key in wanted.within(&set).map_err(|column| self.malformed(column))? {
+        for set in self.all_sets()?.iter() {
+            for key in wanted.within(set).map_err(|column| self.malformed(column))? {
                 seen.push((set.row, key, Arc::clone(&set.combination)));
             }
         }
@@ -304,17 +331,17 @@ impl OpenSegment {
         }
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
         let mut found = Vec::new();
-        let columns = ["line", "entry", "time", "principal"];
-        for batch in table.read(&columns, Some(selection(rows, table.rows)))? {
+        let mut rows_left = rows.iter();
+        for batch in table.read(&["entry", "time", "principal"], Some(selection(rows, table.rows)))? {
             let batch = batch?;
-            let row = Integers::of(&batch, "line").map_err(malformed)?;
             let entry = Integers::of(&batch, "entry").map_err(malformed)?;
             let time = Integers::moments(&batch, "time").map_err(malformed)?;
             let names = Words::of(&batch, "principal").map_err(malformed)?;
             let mut kept = std::collections::HashMap::new();
             for at in 0..batch.num_rows() {
                 found.push(Told {
-                    row: row.unsigned(at, "line").map_err(malformed)?,
+                    row: self.facts.first_entry
+                        + u64::from(rows_left.next().ok_or_else(|| malformed("line"))?),
                     entry: entry.unsigned(at, "entry").map_err(malformed)?,
                     time: time.get(at).copied().flatten().ok_or_else(|| malformed("time"))?,
                     principal: names.kept(at, &mut kept, |name| Principal::new(name)),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_array::{BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::RowSelection;
 use rastro_ledger::{
     Content, Control, Disclosure, Entry, EntryNo, Reason, Schema, SubjectSet, Subjects, decode_set,
@@ -11,6 +12,7 @@ use rastro_model::{FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use roaring::RoaringBitmap;
 
 use crate::build::order_of;
+use crate::columns::{Integers, Malformed, SubjectColumns};
 use crate::error::ArchiveError;
 use crate::open::OpenSegment;
 use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, set_of};
@@ -37,6 +39,33 @@ impl Wanted {
         let from = self.0.partition_point(|key| key.class() < class);
         let to = self.0.partition_point(|key| key.class() <= class);
         self.0.get(from..to).unwrap_or_default()
+    }
+
+    /// Returns which rows of a batch have a wanted key in the columns of a subject that were read.
+    fn among(&self, batch: &RecordBatch) -> Result<BooleanArray, Malformed> {
+        let subjects = SubjectColumns::of(batch)?;
+        if let Some(keys) = subjects.ints() {
+            let wanted: Vec<i64> = self
+                .0
+                .iter()
+                .filter_map(|key| if let Key::Int(key) = key { Some(*key) } else { None })
+                .collect();
+            // Keys rise within a kind: the next that is wanted is mostly the same as for the row before.
+            let (mut next, mut last) = (0, i64::MIN);
+            let is_wanted = |key: &i64| {
+                if *key < last {
+                    next = 0;
+                }
+                last = *key;
+                while wanted.get(next).is_some_and(|wanted| wanted < key) {
+                    next += 1;
+                }
+                wanted.get(next) == Some(key)
+            };
+            return Ok(keys.iter().map(is_wanted).collect::<Vec<bool>>().into());
+        }
+        let is_wanted = |at| subjects.get(at).is_some_and(|key| self.has(&key));
+        Ok((0..batch.num_rows()).map(is_wanted).collect::<Vec<bool>>().into())
     }
 
     /// Returns the wanted of the keys in a coded set.
@@ -120,17 +149,14 @@ impl OpenSegment {
             if !pages.selects_any() {
                 continue;
             }
-            for batch in table.read(&[], Some(pages))? {
+            let keys = Wanted(keys.to_vec());
+            let columns = ["kind", column, "fields", "certainty", "line"];
+            for batch in table.read_where(&columns, Some(pages), column, move |batch| keys.among(batch))? {
                 let decoded = decode_disclosures(&batch?, &mut combinations, is_row);
-                let decoded = decoded.map_err(ArchiveError::malformed(&path))?;
-                found.extend(
-                    decoded.into_iter().filter(|row| row.key.class() == class && wanted.has(&row.key)),
-                );
+                found.extend(decoded.map_err(ArchiveError::malformed(&path))?);
             }
         }
-        // A page may have been read for its text and for its bytes.
         found.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-        found.dedup();
         Ok(found)
     }
 
@@ -138,12 +164,21 @@ impl OpenSegment {
     pub(crate) fn sets(&self, rows: Option<&RoaringBitmap>) -> Result<Vec<BulkSet>, ArchiveError> {
         let Some(table) = self.table(Table::Sets) else { return Ok(Vec::new()) };
         let mut combinations = Combinations::default();
-        let is_row = |row: u64| {
-            rows.is_none_or(|rows| self.offset_of(row).is_some_and(|offset| rows.contains(offset)))
-        };
         let mut found = Vec::new();
-        for batch in table.read(&[], None)? {
-            let decoded = decode_sets(&batch?, &mut combinations, is_row);
+        let batches = match rows {
+            None => table.read(&[], None)?,
+            Some(rows) => {
+                let (rows, first) = (rows.clone(), self.facts.first_entry);
+                table.read_where(&[], None, "line", move |batch| {
+                    let line = Integers::of(batch, "line")?;
+                    let offset = |line: i64| u32::try_from(line.cast_unsigned().wrapping_sub(first)).ok();
+                    let is_row = |line: &i64| Some(offset(*line).is_some_and(|offset| rows.contains(offset)));
+                    Ok(line.values().iter().map(is_row).collect())
+                })?
+            }
+        };
+        for batch in batches {
+            let decoded = decode_sets(&batch?, &mut combinations, |_| true);
             found.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
         }
         Ok(found)

@@ -2,6 +2,7 @@
 
 mod exposure;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
@@ -231,7 +232,7 @@ fn check_file(
 }
 
 fn check_leaves(checked: &Checked<'_>, facts: &Segment) -> Result<Option<ArchiveFault>, ArchiveError> {
-    let segment = OpenSegment::open(checked.objects, facts)?;
+    let segment = OpenSegment::open(checked.objects, facts, &Arc::default())?;
     let path = facts.file(Table::Statements).map(|file| file.path.clone()).unwrap_or_default();
     let numbers = entry_numbers(&segment)?;
     let wrong = |why: &str| Ok(Some(ArchiveFault::File { path: path.clone(), why: why.to_owned() }));

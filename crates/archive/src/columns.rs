@@ -175,35 +175,45 @@ impl<'a> Blobs<'a> {
     }
 }
 
-/// The columns of [`subject_fields`], read.
+/// The columns of [`subject_fields`], so far as they were read.
 pub(crate) struct SubjectColumns<'a> {
-    int: Integers<'a>,
-    uuid: &'a FixedSizeBinaryArray,
-    text: &'a StringArray,
-    bytes: Blobs<'a>,
+    int: Option<Integers<'a>>,
+    uuid: Option<&'a FixedSizeBinaryArray>,
+    text: Option<&'a StringArray>,
+    bytes: Option<Blobs<'a>>,
 }
 
 impl<'a> SubjectColumns<'a> {
     pub(crate) fn of(batch: &'a RecordBatch) -> Result<SubjectColumns<'a>, Malformed> {
+        let has = |name| batch.column_by_name(name);
         Ok(SubjectColumns {
-            int: Integers::of(batch, "subject_int")?,
-            uuid: column(batch, "subject_uuid")?.as_fixed_size_binary_opt().ok_or("subject_uuid")?,
-            text: column(batch, "subject_text")?.as_string_opt::<i32>().ok_or("subject_text")?,
-            bytes: Blobs::of(batch, "subject_bytes")?,
+            int: has("subject_int").map(|_| Integers::of(batch, "subject_int")).transpose()?,
+            uuid: has("subject_uuid")
+                .map(|column| column.as_fixed_size_binary_opt().ok_or("subject_uuid"))
+                .transpose()?,
+            text: has("subject_text")
+                .map(|column| column.as_string_opt::<i32>().ok_or("subject_text"))
+                .transpose()?,
+            bytes: has("subject_bytes").map(|_| Blobs::of(batch, "subject_bytes")).transpose()?,
         })
+    }
+
+    /// Returns the keys if every row has an integer.
+    pub(crate) fn ints(&self) -> Option<&'a [i64]> {
+        self.int.as_ref().filter(|keys| keys.0.null_count() == 0).map(Integers::values)
     }
 
     /// Returns the key; `None` if there is none.
     pub(crate) fn get(&self, at: usize) -> Option<Key> {
-        if let Some(key) = self.int.get(at) {
+        if let Some(key) = self.int.as_ref().and_then(|keys| keys.get(at)) {
             return Some(Key::Int(key));
         }
-        if at < self.uuid.len() && self.uuid.is_valid(at) {
-            return self.uuid.value(at).try_into().ok().map(|key| Key::Uuid(u128::from_be_bytes(key)));
+        if let Some(keys) = self.uuid.filter(|keys| at < keys.len() && keys.is_valid(at)) {
+            return keys.value(at).try_into().ok().map(|key| Key::Uuid(u128::from_be_bytes(key)));
         }
-        if at < self.text.len() && self.text.is_valid(at) {
-            return Some(Key::Text(self.text.value(at).as_bytes().into()));
+        if let Some(keys) = self.text.filter(|keys| at < keys.len() && keys.is_valid(at)) {
+            return Some(Key::Text(keys.value(at).as_bytes().into()));
         }
-        self.bytes.get(at).map(|key| Key::Text(key.into()))
+        self.bytes.as_ref().and_then(|keys| keys.get(at)).map(|key| Key::Text(key.into()))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rastro_ledger::{Brief, Content, Entry, EntryNo, Origins, SpoolReader, Subjects};
 use rastro_model::Principal;
 
@@ -20,6 +21,8 @@ use crate::table::{Combinations, Table, decode_exposure};
 pub struct LedgerReader {
     archive: Option<Archive>,
     spool: PathBuf,
+    /// Where the spool's part begins, once it was found.
+    tail: Arc<Mutex<Option<SpoolReader>>>,
 }
 
 static EVERYTHING: Query =
@@ -72,7 +75,7 @@ impl LedgerReader {
     /// See [`ArchiveError`].
     pub fn open(objects: Option<&Objects>, spool: &Path) -> Result<LedgerReader, ArchiveError> {
         let archive = objects.map(Archive::open).transpose()?;
-        Ok(LedgerReader { archive, spool: spool.to_owned() })
+        Ok(LedgerReader { archive, spool: spool.to_owned(), tail: Arc::default() })
     }
 
     /// Returns the archive's part.
@@ -93,10 +96,18 @@ impl LedgerReader {
     /// # Errors
     /// The spool cannot be read.
     pub fn tail(&self) -> Result<impl Iterator<Item = Result<Entry, ArchiveError>> + use<>, ArchiveError> {
-        let manifest = self.archive.as_ref().map(Archive::manifest);
-        let (next, file) = manifest.map_or((0, 0), |state| (state.next_entry(), state.next_file()));
-        let mut reader = SpoolReader::open(&self.spool)?;
-        reader.begin_at(file, EntryNo(next))?;
+        let mut kept = self.tail.lock();
+        let reader = match kept.clone().filter(SpoolReader::is_current) {
+            Some(reader) => reader,
+            None => {
+                let manifest = self.archive.as_ref().map(Archive::manifest);
+                let (next, file) = manifest.map_or((0, 0), |state| (state.next_entry(), state.next_file()));
+                let mut reader = SpoolReader::open(&self.spool)?;
+                reader.begin_at(file, EntryNo(next))?;
+                reader.pass_over()?;
+                kept.insert(reader).clone()
+            }
+        };
         Ok(reader.map(|entry| entry.map_err(ArchiveError::from)))
     }
 

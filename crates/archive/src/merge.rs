@@ -130,8 +130,10 @@ pub(crate) fn merge_segments(
     nonce: u64,
 ) -> Result<Option<Segment>, ArchiveError> {
     let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Ok(None) };
-    let open: Vec<OpenSegment> =
-        parts.iter().map(|part| OpenSegment::open(objects, part)).collect::<Result<_, _>>()?;
+    let open: Vec<OpenSegment> = parts
+        .iter()
+        .map(|part| OpenSegment::open(objects, part, &Arc::default()))
+        .collect::<Result<_, _>>()?;
     let place = Place { label: label.to_owned(), first_entry: first.first_entry, nonce };
     let mut files = Vec::new();
     let (schemas, schema_numbers) = join_schemas(parts);

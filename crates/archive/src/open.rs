@@ -1,22 +1,25 @@
 //! Files of tables, opened: their pages read where they are needed.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowSelection,
+    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
 };
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use rastro_ledger::Schema;
 
+use crate::columns::Malformed;
 use crate::error::ArchiveError;
 use crate::manifest::{Segment, TableFile};
 use crate::objects::{ObjectFile, Objects};
-use crate::row::Key;
+use crate::row::{BulkSet, Key};
 use crate::table::{BATCH_ROWS, Table};
 
 /// A file of a table.
@@ -46,6 +49,30 @@ impl OpenTable {
         columns: &[&str],
         selection: Option<RowSelection>,
     ) -> Result<Batches, ArchiveError> {
+        self.batches(self.builder(columns, selection))
+    }
+
+    /// The same of the rows that `wanted` says of one column; the other columns are read for those alone.
+    pub(crate) fn read_where(
+        &self,
+        columns: &[&str],
+        selection: Option<RowSelection>,
+        column: &'static str,
+        mut wanted: impl FnMut(&RecordBatch) -> Result<BooleanArray, Malformed> + Send + 'static,
+    ) -> Result<Batches, ArchiveError> {
+        let mask = ProjectionMask::columns(self.metadata.parquet_schema(), [column]);
+        let filter = ArrowPredicateFn::new(mask, move |batch| {
+            wanted(&batch).map_err(|column| ArrowError::ParquetError(format!("malformed column `{column}`")))
+        });
+        let builder = self.builder(columns, selection);
+        self.batches(builder.with_row_filter(RowFilter::new(vec![Box::new(filter)])))
+    }
+
+    fn builder(
+        &self,
+        columns: &[&str],
+        selection: Option<RowSelection>,
+    ) -> ParquetRecordBatchReaderBuilder<ObjectFile> {
         let metadata = self.metadata.clone();
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), metadata)
             .with_batch_size(BATCH_ROWS);
@@ -56,6 +83,10 @@ impl OpenTable {
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
+        builder
+    }
+
+    fn batches(&self, builder: ParquetRecordBatchReaderBuilder<ObjectFile>) -> Result<Batches, ArchiveError> {
         let reader = builder.build().map_err(ArchiveError::parquet(self.file.path()))?;
         Ok(Batches { path: self.file.path().into(), reader })
     }
@@ -151,10 +182,32 @@ pub(crate) struct OpenSegment {
     pub(crate) facts: Segment,
     pub(crate) schemas: Vec<Arc<Schema>>,
     tables: Vec<(Table, OpenTable)>,
+    room: Arc<Room>,
+    /// All sets, once they were read, if there was room for them.
+    sets: Arc<OnceLock<Arc<[BulkSet]>>>,
+}
+
+/// How many bytes of sets segments may keep in memory, together; none by default.
+#[derive(Debug, Default)]
+pub(crate) struct Room(AtomicU64);
+
+impl Room {
+    pub(crate) fn new(bytes: u64) -> Room {
+        Room(AtomicU64::new(bytes))
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let less = |left: u64| left.checked_sub(bytes);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
 }
 
 impl OpenSegment {
-    pub(crate) fn open(objects: &Objects, facts: &Segment) -> Result<OpenSegment, ArchiveError> {
+    pub(crate) fn open(
+        objects: &Objects,
+        facts: &Segment,
+        room: &Arc<Room>,
+    ) -> Result<OpenSegment, ArchiveError> {
         let opened = facts.files.iter().map(|file| Ok((file.table, OpenTable::open(objects, file)?)));
         let schemas = facts
             .schemas
@@ -164,7 +217,22 @@ impl OpenSegment {
             schemas: schemas.collect(),
             tables: opened.collect::<Result<_, ArchiveError>>()?,
             facts: facts.clone(),
+            room: Arc::clone(room),
+            sets: Arc::default(),
         })
+    }
+
+    /// Returns all sets; they are kept in memory where there is room.
+    pub(crate) fn all_sets(&self) -> Result<Arc<[BulkSet]>, ArchiveError> {
+        if let Some(kept) = self.sets.get() {
+            return Ok(Arc::clone(kept));
+        }
+        let sets: Arc<[BulkSet]> = self.sets(None)?.into();
+        if self.facts.file(Table::Sets).is_some_and(|file| self.room.take(file.bytes)) {
+            // Whoever was first kept the same.
+            let _ = self.sets.set(Arc::clone(&sets));
+        }
+        Ok(sets)
     }
 
     /// Returns a table, if it has rows.

@@ -206,7 +206,7 @@ impl Entry {
 }
 
 /// Reads the records of one file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Decoder {
     pub(crate) schema: Arc<Schema>,
     /// With the ordinal of the session's last statement.
@@ -257,20 +257,33 @@ impl Decoder {
         self.next_entry_from(body, 0)
     }
 
-    /// The same, passing over entries before number `from`: their subjects are not looked at.
+    /// The same, passing over entries before number `from`.
     pub(crate) fn next_entry_from(
         &mut self,
         body: &mut &[u8],
         from: u64,
     ) -> Result<Option<Entry>, FormatError> {
-        while let Some(record) = self.next_record(body)? {
-            let no = self.next_no;
-            let content = self.content(record, no >= from)?;
-            if no >= from {
-                return Ok(Some(Entry { no: EntryNo(no), schema: Arc::clone(&self.schema), content }));
+        self.pass_over(body, from)?;
+        let Some(record) = self.next_record(body)? else { return Ok(None) };
+        let no = EntryNo(self.next_no);
+        let content = self.content(record)?;
+        Ok(Some(Entry { no, schema: Arc::clone(&self.schema), content }))
+    }
+
+    /// Passes over records at the front of `body` up to the last entry before number `from`. What an entry says is
+    /// not looked at beyond what later ones are told from.
+    pub(crate) fn pass_over(&mut self, body: &mut &[u8], from: u64) -> Result<(), FormatError> {
+        while self.next_no < from
+            && let Some(record) = self.next_record(body)?
+        {
+            if outcome_of(record.tag).is_ok() {
+                self.heading(record.fields)?;
+                self.pass()?;
+            } else {
+                self.content(record)?;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Reads records from the front of `body` up to the first that is an entry; `None` at the end.
@@ -292,8 +305,8 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Reads what the entry due says. `wanted`: its subjects are.
-    pub(crate) fn content(&mut self, record: EntryRecord<'_>, wanted: bool) -> Result<Content, FormatError> {
+    /// Reads what the entry due says.
+    pub(crate) fn content(&mut self, record: EntryRecord<'_>) -> Result<Content, FormatError> {
         let EntryRecord { tag, fields: mut cursor } = record;
         let content = match tag {
             REASON => self.reason(&mut cursor).map(Content::Reason),
@@ -304,7 +317,7 @@ impl Decoder {
             tag => {
                 let outcome = outcome_of(tag)?;
                 let heading = self.heading(std::mem::replace(&mut cursor, Cursor(&[])))?;
-                self.disclosure(heading, outcome, wanted)
+                self.disclosure(heading, outcome)
             }
         }?;
         cursor.finish()?;
@@ -339,12 +352,7 @@ impl Decoder {
         Ok(Heading { time, session, principal, statement, text, rows, groups: cursor })
     }
 
-    fn disclosure(
-        &self,
-        heading: Heading<'_>,
-        outcome: Outcome,
-        wanted: bool,
-    ) -> Result<Content, FormatError> {
+    fn disclosure(&self, heading: Heading<'_>, outcome: Outcome) -> Result<Content, FormatError> {
         let Heading { time, session, principal, statement, text, rows, mut groups } = heading;
         let principal = self.principal(principal)?;
         let (session, _) = self.sessions.get(session).ok_or(FormatError::Undefined("session"))?;
@@ -352,7 +360,7 @@ impl Decoder {
         let text = Arc::clone(lookup(&self.texts, text, "text")?);
         let mut sets = Vec::new();
         let mut room = SUBJECTS_MAX;
-        while wanted && groups.len() > 0 {
+        while groups.len() > 0 {
             let mut set = SubjectSet::EMPTY;
             self.group(&mut groups, &mut room, &mut set)?;
             sets.push(set);

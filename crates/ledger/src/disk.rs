@@ -50,7 +50,7 @@ pub(crate) fn file_name(seq: u64) -> String {
     format!("spool-{seq:010}.log")
 }
 
-/// The files in a directory, read only.
+/// The files in a directory, read only. A clone opens them anew.
 #[derive(Debug)]
 pub struct Directory {
     dir: PathBuf,
@@ -61,6 +61,12 @@ impl Directory {
     /// Names a directory; nothing is opened yet.
     pub fn new(dir: &Path) -> Directory {
         Directory { dir: dir.to_owned(), open: Mutex::new(None) }
+    }
+}
+
+impl Clone for Directory {
+    fn clone(&self) -> Directory {
+        Directory::new(&self.dir)
     }
 }
 

@@ -56,7 +56,9 @@ pub enum ReadError {
 }
 
 /// Entries in order, across files. Ends at the last whole frame; asked again later it goes on with what has
-/// been written since. Holds one frame (at most 16 MiB) and the dictionaries of one file.
+/// been written since. Holds one frame (at most 16 MiB) and the dictionaries of one file. A clone goes on from the
+/// same place by itself.
+#[derive(Clone)]
 pub struct SpoolReader<F: Files = Directory> {
     files: F,
     seq: Option<u64>,
@@ -122,8 +124,7 @@ impl<F: Files> SpoolReader<F> {
         self.facts = None;
     }
 
-    /// Starts at entry `from`, which is in file `seq` or behind it; at the first file if that is gone or 0. The
-    /// subjects of entries before are not decoded.
+    /// Starts at entry `from`, which is in file `seq` or behind it; at the first file if that is gone or 0.
     ///
     /// # Errors
     /// The list of files cannot be read.
@@ -134,6 +135,28 @@ impl<F: Files> SpoolReader<F> {
             self.start_at(seq);
         }
         Ok(())
+    }
+
+    /// Passes over the entries before the one to begin at; so far as they are written.
+    ///
+    /// # Errors
+    /// As [`SpoolReader::next_entry`].
+    pub fn pass_over(&mut self) -> Result<(), ReadError> {
+        loop {
+            let mut body = self.frame.get(self.used..).unwrap_or_default();
+            let passed = self.decoder.pass_over(&mut body, self.from);
+            passed.map_err(|source| malformed(self.seq, self.frame_at, source))?;
+            self.used = self.frame.len() - body.len();
+            if self.facts.is_some() && self.decoder.next_no >= self.from || !self.next_frame()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns whether the file being read is still there, so that what was read of it holds: an erasure writes it
+    /// anew. Of a reader just cloned; any other has the file open.
+    pub fn is_current(&self) -> bool {
+        self.facts.is_some_and(|facts| read_facts(&self.files, facts.seq).is_ok_and(|now| now == facts))
     }
 
     /// Reads frames that end at or before `limit` only; the limit may be moved forward.

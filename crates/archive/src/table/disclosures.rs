@@ -4,11 +4,10 @@ use std::sync::Arc;
 use arrow_array::builder::Int64Builder;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Field};
-use parquet::basic::Encoding;
 use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::types::ColumnPath;
 
-use super::{Table, encoded, subjects};
+use super::{Table, lines, subjects};
 use crate::columns::{
     Integers, Malformed, SubjectBuilder, SubjectColumns, WordBuilder, Words, integer, subject_fields, words,
 };
@@ -24,7 +23,7 @@ pub(super) fn fields() -> Vec<Field> {
 }
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let mut all = encoded(subjects(all), "line", Encoding::BYTE_STREAM_SPLIT);
+    let mut all = lines(subjects(all));
     // Integers are dense: the page index alone tells where one would be.
     for column in ["subject_uuid", "subject_text"] {
         let column = ColumnPath::from(column);
@@ -86,7 +85,8 @@ impl Combinations {
     }
 }
 
-/// Returns the rows of a batch that `wanted` says of their `row`.
+/// Returns the rows of a batch that `wanted` says of their `row`. Of the columns of the subject only those need be
+/// there in which the rows have theirs.
 pub(crate) fn decode_disclosures(
     batch: &RecordBatch,
     combinations: &mut Combinations,
@@ -94,7 +94,8 @@ pub(crate) fn decode_disclosures(
 ) -> Result<Vec<Disclosed>, Malformed> {
     let subject = SubjectColumns::of(batch)?;
     let row = Integers::of(batch, "line")?;
-    let unattributed = Integers::of(batch, "unattributed")?;
+    let unattributed =
+        batch.column_by_name("unattributed").map(|_| Integers::of(batch, "unattributed")).transpose()?;
     let kind = Words::of(batch, "kind")?;
     let (fields, certainty) = (Words::of(batch, "fields")?, Words::of(batch, "certainty")?);
     let mut shared = HashMap::new();
@@ -104,7 +105,7 @@ pub(crate) fn decode_disclosures(
         if !wanted(number) {
             continue;
         }
-        let key = match (subject.get(at), unattributed.get(at)) {
+        let key = match (subject.get(at), unattributed.as_ref().and_then(|rows| rows.get(at))) {
             (Some(key), None) => key,
             (None, Some(rows)) => Key::Unattributed(u32::try_from(rows).map_err(|_| "unattributed")?),
             _ => return Err("subject"),

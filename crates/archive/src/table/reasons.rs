@@ -7,7 +7,7 @@ use parquet::basic::Encoding;
 use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::types::ColumnPath;
 
-use super::{Table, encoded, subjects};
+use super::{Table, encoded, lines, subjects};
 use crate::columns::{
     Integers, Malformed, SubjectBuilder, SubjectColumns, WordBuilder, Words, integer, moment, subject_fields,
     words,
@@ -22,8 +22,7 @@ pub(super) fn fields() -> Vec<Field> {
 }
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let all = encoded(subjects(all), "line", Encoding::BYTE_STREAM_SPLIT);
-    encoded(all, "until", Encoding::DELTA_BINARY_PACKED)
+    encoded(lines(subjects(all)), "until", Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_page_size_limit(ColumnPath::from("reason"), 16 << 20)
         .set_data_page_row_count_limit(8192)
 }

@@ -104,7 +104,7 @@ impl Decoder {
                 self.brief_reason(no, record)
             }
             _ => {
-                let content = BriefContent::Other(self.content(record, true)?);
+                let content = BriefContent::Other(self.content(record)?);
                 Ok(Brief { no, schema: &self.schema, content })
             }
         }
