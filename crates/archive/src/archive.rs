@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rastro_ledger::{Entry, Subjects, decode_set, decode_subjects};
+use rastro_ledger::{Entry, Subjects};
 use rastro_model::{Certainty, Principal, Timestamp};
 use roaring::RoaringBitmap;
 
@@ -12,6 +12,7 @@ use crate::error::ArchiveError;
 use crate::manifest::Manifest;
 use crate::objects::Objects;
 use crate::open::{OpenSegment, Room};
+use crate::packed;
 use crate::row::{Combination, Exposed, Key};
 use crate::table::{Combinations, Table, decode_exposure};
 
@@ -367,7 +368,7 @@ impl OpenSegment {
                     let wanted = |found: &str| name.is_none_or(|name| name == found);
                     let rows = decode_exposure(&batch?, &mut combinations, wanted).map_err(malformed)?;
                     for Exposed { principal, combination, coded, .. } in rows {
-                        let subjects = decode_subjects(&coded).map_err(|_| malformed("coded"))?;
+                        let (subjects, _) = packed::decode(&coded).map_err(malformed)?;
                         found.push(Exposure { principal, combination, subjects });
                     }
                 }
@@ -382,7 +383,7 @@ impl OpenSegment {
                 let at = told.binary_search_by_key(&set.row, |told| told.row).ok();
                 let principal = at.and_then(|at| told.get(at)).and_then(|told| told.principal.clone());
                 let principal = principal.ok_or_else(|| self.malformed("principal"))?;
-                let (subjects, _) = decode_set(&set.coded).map_err(|_| self.malformed("coded"))?;
+                let (subjects, _) = packed::decode(&set.coded).map_err(|column| self.malformed(column))?;
                 if !subjects.is_empty() {
                     found.push(Exposure { principal, combination: set.combination, subjects });
                 }

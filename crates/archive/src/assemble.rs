@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::RowSelection;
-use rastro_ledger::{
-    Content, Control, Disclosure, Entry, EntryNo, Reason, Schema, SubjectSet, Subjects, decode_set,
-};
+use rastro_ledger::{Content, Control, Disclosure, Entry, EntryNo, Reason, Schema, SubjectSet, Subjects};
 use rastro_model::{FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use roaring::RoaringBitmap;
 
@@ -15,6 +13,7 @@ use crate::build::order_of;
 use crate::columns::{Integers, Malformed, SubjectColumns};
 use crate::error::ArchiveError;
 use crate::open::OpenSegment;
+use crate::packed;
 use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, set_of};
 use crate::table::{Combinations, StatementReader, Table, decode_disclosures, decode_reasons, decode_sets};
 use crate::told;
@@ -45,11 +44,7 @@ impl Wanted {
     fn among(&self, batch: &RecordBatch) -> Result<BooleanArray, Malformed> {
         let subjects = SubjectColumns::of(batch)?;
         if let Some(keys) = subjects.ints() {
-            let wanted: Vec<i64> = self
-                .0
-                .iter()
-                .filter_map(|key| if let Key::Int(key) = key { Some(*key) } else { None })
-                .collect();
+            let wanted: Vec<i64> = ints_of(&self.0).collect();
             // Keys rise within a kind: the next that is wanted is mostly the same as for the row before.
             let (mut next, mut last) = (0, i64::MIN);
             let is_wanted = |key: &i64| {
@@ -77,15 +72,22 @@ impl Wanted {
         if keys.is_empty() || apart {
             return Ok(Vec::new());
         }
-        let (subjects, _) = decode_set(&set.coded).map_err(|_| "coded")?;
+        if set.class == 0 {
+            let ints: Vec<i64> = ints_of(keys).collect();
+            return Ok(packed::members(&set.coded, &ints)?.into_iter().map(Key::Int).collect());
+        }
+        let (subjects, _) = packed::decode(&set.coded)?;
         let has = |key: &&Key| match (&subjects, key) {
-            (Subjects::Ints(all), Key::Int(key)) => all.binary_search(key).is_ok(),
             (Subjects::Uuids(all), Key::Uuid(key)) => all.binary_search(key).is_ok(),
             (Subjects::Texts(all), Key::Text(key)) => all.binary_search(key).is_ok(),
             _ => false,
         };
         Ok(keys.iter().filter(has).cloned().collect())
     }
+}
+
+fn ints_of(keys: &[Key]) -> impl Iterator<Item = i64> {
+    keys.iter().filter_map(|key| if let Key::Int(key) = key { Some(*key) } else { None })
 }
 
 /// Rows of `statements`, as places in their file.
@@ -211,10 +213,20 @@ impl OpenSegment {
         rows: Option<&RoaringBitmap>,
         wanted: Option<&Wanted>,
     ) -> Result<Vec<Entry>, ArchiveError> {
-        let statements = self.statements(rows)?;
         let mut disclosed = self.disclosed(rows, wanted)?;
         disclosed
             .sort_unstable_by(|a, b| (a.row, &a.combination, &a.key).cmp(&(b.row, &b.combination, &b.key)));
+        self.assemble_of(rows, wanted, disclosed)
+    }
+
+    /// The same, given the rows of `disclosures`, by line, combination and key.
+    pub(crate) fn assemble_of(
+        &self,
+        rows: Option<&RoaringBitmap>,
+        wanted: Option<&Wanted>,
+        disclosed: Vec<Disclosed>,
+    ) -> Result<Vec<Entry>, ArchiveError> {
+        let statements = self.statements(rows)?;
         let mut sets = self.sets(rows)?;
         sets.sort_by_key(|set| set.row);
         let mut reasons = self.reasons(rows, wanted)?;
@@ -344,7 +356,7 @@ impl EntryMaker<'_> {
             sets.push((None, self.set(schema, &combination, subjects)?));
         }
         for bulk in parts.sets {
-            let (all, erased) = decode_set(&bulk.coded).map_err(|_| "coded")?;
+            let (all, erased) = packed::decode(&bulk.coded)?;
             let subjects = match wanted {
                 Some(wanted) => set_of(bulk.class, wanted.within(&bulk)?.into_iter()),
                 None => all,

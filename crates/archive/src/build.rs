@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rastro_ledger::{Content, Disclosure, PlacedEntry, Schema, SubjectSet, Subjects, encode_set};
+use rastro_ledger::{Content, Disclosure, PlacedEntry, Schema, SubjectSet, Subjects};
 use rastro_model::{Certainty, FieldSet, KindId, Principal};
 
 use crate::error::ArchiveError;
 use crate::exposed::Exposures;
 use crate::manifest::{Names, Segment, Source, TableFile, hex};
 use crate::objects::Objects;
+use crate::packed;
 use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, class_of};
 use crate::table::{
     Table, encode_disclosures, encode_exposure, encode_reasons, encode_sets, encode_statements,
@@ -144,7 +145,7 @@ impl SegmentBuilder {
                 self.disclosed.extend(rows);
                 continue;
             }
-            let coded = encode_set(&set.subjects, set.erased);
+            let coded = packed::encode_findable(&set.subjects, set.erased);
             self.bulk_bytes += coded.len();
             self.sets.push(BulkSet {
                 row,

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rastro_ledger::{SUBJECTS_MAX, encode_subjects};
+use rastro_ledger::SUBJECTS_MAX;
 use rastro_model::Principal;
 
+use crate::packed;
 use crate::row::{Combination, Disclosed, Exposed, Key, set_of};
 
 /// Text keys in one coded set: they are unpacked into bounded memory.
@@ -72,7 +73,7 @@ pub(crate) fn push_rows(
             subjects: subjects.len() as u64,
             // Counted once, in the first row.
             disclosures: std::mem::take(&mut left),
-            coded: encode_subjects(&subjects),
+            coded: packed::encode_least(&subjects),
         });
     }
 }

@@ -18,6 +18,7 @@ mod manifest;
 mod merge;
 mod objects;
 mod open;
+mod packed;
 mod row;
 #[cfg(feature = "query")]
 pub mod sql;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::vec::IntoIter;
 
 use arrow_array::RecordBatch;
-use rastro_ledger::decode_subjects;
 
 use crate::error::ArchiveError;
 use crate::exposed::push_rows;
 use crate::manifest::{Names, Segment, Source};
 use crate::objects::Objects;
 use crate::open::{Batches, OpenSegment};
+use crate::packed;
 use crate::row::{BulkSet, Combination, Disclosed, Exposed, Key, ReasonRow, Statement};
 use crate::table::{
     Combinations, StatementReader, Table, decode_disclosures, decode_exposure, decode_reasons, decode_sets,
@@ -280,8 +280,7 @@ fn merge_exposure(
             {
                 write_exposed(&mut writer, &principal, std::mem::take(&mut seen))?;
             }
-            let subjects =
-                decode_subjects(&row.coded).map_err(|_| ArchiveError::malformed(&place.label)("coded"))?;
+            let (subjects, _) = packed::decode(&row.coded).map_err(ArchiveError::malformed(&place.label))?;
             let entry = seen.entry((row.combination, row.class)).or_default();
             entry.0.push(Key::all_of(&subjects).collect());
             entry.1 += row.disclosures;

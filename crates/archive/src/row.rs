@@ -5,6 +5,8 @@ use std::sync::Arc;
 use rastro_ledger::{ControlKind, Outcome, Session, StatementText, Subjects};
 use rastro_model::{Certainty, Principal, SubjectKey};
 
+use crate::packed;
+
 /// The key of a subject as the ledger holds it; sorts by type, then by value. Rows of which no subject is
 /// known come last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -220,7 +222,7 @@ pub(crate) struct BulkSet {
 impl BulkSet {
     /// Returns whether what the row says beside the set is true of it.
     pub(crate) fn is_consistent(&self) -> bool {
-        let Ok((subjects, _)) = rastro_ledger::decode_set(&self.coded) else { return false };
+        let Ok((subjects, _)) = packed::decode(&self.coded) else { return false };
         let span = match &subjects {
             Subjects::Ints(keys) => keys.first().copied().zip(keys.last().copied()),
             _ => None,

@@ -57,10 +57,14 @@ impl Seeds {
         if index == self.next {
             return;
         }
+        let last = self.next.checked_sub(1);
         self.next = index;
         let Some(before) = index.checked_sub(1) else { return };
-        let mut seed = self.root;
-        for height in (0..self.depth).rev() {
+        // Forward, the paths part where the one to the last seed given turned left: the sibling there is kept.
+        let parting = last.filter(|last| *last < before).map(|last| (last ^ before).ilog2());
+        let kept = parting.and_then(|height| Some((*self.right.get(height as usize)?, height)));
+        let (mut seed, from) = kept.unwrap_or((self.root, self.depth));
+        for height in (0..from).rev() {
             let (left, right) = expand(&seed);
             if let Some(kept) = self.right.get_mut(height as usize) {
                 *kept = right;
@@ -128,7 +132,9 @@ mod tests {
             }
         }
         let mut seeds = Seeds::new([7; 16], 32);
-        for index in [5, 6, 0, 1, 300, 299, 4096, 4097, 4095, u64::from(u32::MAX)] {
+        for index in
+            [5, 6, 0, 1, 300, 301, 303, 299, 4096, 4097, 4110, 9000, 4095, 70_000, u64::from(u32::MAX)]
+        {
             seeds.seek(index);
             assert_eq!(seeds.next_seed(), seed_at([7; 16], 32, index), "{index}");
         }
