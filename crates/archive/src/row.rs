@@ -242,7 +242,7 @@ pub(crate) struct ReasonRow {
 }
 
 /// A row of `exposure`: the distinct subjects that a principal was shown in the same way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Exposed {
     pub(crate) principal: Principal,
     pub(crate) combination: Arc<Combination>,
@@ -251,4 +251,15 @@ pub(crate) struct Exposed {
     /// Rows of `disclosures` behind it.
     pub(crate) disclosures: u64,
     pub(crate) coded: Vec<u8>,
+}
+
+impl Exposed {
+    /// Returns whether both say the same, however the set is coded: earlier versions had other codings.
+    pub(crate) fn says(&self, other: &Exposed) -> bool {
+        let Exposed { principal, combination, class, subjects, disclosures, coded } = self;
+        let facts = (&other.principal, &other.combination, other.class, other.subjects, other.disclosures);
+        (principal, combination, *class, *subjects, *disclosures) == facts
+            && (*coded == other.coded
+                || packed::decode(coded).is_ok_and(|set| packed::decode(&other.coded) == Ok(set)))
+    }
 }

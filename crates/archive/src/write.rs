@@ -10,6 +10,9 @@ use crate::manifest::{TableFile, hex};
 use crate::objects::{Objects, Upload};
 use crate::table::{BATCH_ROWS, Table};
 
+/// Version of the files' format; that of files with sets that the log's codings alone code was 1.
+const FORMAT: &str = "2";
+
 /// Where the files of a segment go, and what their metadata says.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -68,7 +71,7 @@ impl<'a, R> TableWriter<'a, R> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let about = vec![KeyValue::new("rastro.format".to_owned(), "1".to_owned())];
+                let about = vec![KeyValue::new("rastro.format".to_owned(), FORMAT.to_owned())];
                 let upload = self.objects.upload(self.path.clone());
                 let (columns, layout) = (self.table.columns(), self.table.properties(about));
                 match ArrowWriter::try_new(upload, columns, Some(layout)) {

@@ -52,7 +52,7 @@ fn measure(options: &Options, dir: &Path) -> anyhow::Result<Measured> {
         (table.name(), rows, bytes)
     });
     drop(archive);
-    let check = time_check(dir, &objects)?;
+    eprintln!("tables: {tables:?}");
     let (subjects, principal) = victims(options)?;
     let who_saw = ask::ask(dir, Question::WhoSaw, &subjects)?;
     let subjects_of = ask::ask(dir, Question::SubjectsOf, &[ingest::principal_name(principal)])?;
@@ -71,7 +71,9 @@ fn measure(options: &Options, dir: &Path) -> anyhow::Result<Measured> {
             who_saw.found
         );
     }
+    eprintln!("asked PostgreSQL: {postgres:?}");
     let dropped = ask::drop_page_cache();
+    let check = time_check(dir, &objects)?;
     let tables = tables.into();
     Ok(Measured { ingested, tables, who_saw, subjects_of, check, postgres, duckdb, audit_log, dropped })
 }

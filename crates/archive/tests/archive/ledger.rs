@@ -36,6 +36,11 @@ impl Ledger {
 
     /// Appends `count` entries over `days` days, with reasons, acts, unattributed rows and bulk reads.
     pub fn write(&self, count: u64, days: i64) {
+        self.write_of(count, days, |key| key);
+    }
+
+    /// The same about other subjects: `subject` says of whom.
+    pub fn write_of(&self, count: u64, days: i64, subject: impl Fn(i64) -> i64) {
         let schema = Schema { kinds: vec!["customer".into()], fields: vec!["name".into(), "email".into()] };
         let mut config = SpoolConfig::new(self.paths().spool, schema);
         config.file_bytes_max = 20_000;
@@ -75,7 +80,7 @@ impl Ledger {
             let keys = if i % 100 == 3 { 1500 } else { 1 + i % 4 };
             for at in 0..keys {
                 batch.begin_row();
-                let key = (i * 13 % 97 + at * at % 4001) as i64;
+                let key = subject((i * 13 % 97 + at * at % 4001) as i64);
                 batch.push(KindId(0), ShownKey::Int(key), FieldSet(1 + (i % 3) as u32), Certainty::Exact);
             }
             if i % 30 == 5 {
