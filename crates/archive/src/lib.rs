@@ -34,5 +34,6 @@ pub use error::ArchiveError;
 pub use ledger_reader::{Briefs, CohortCount, LedgerReader};
 pub use manifest::{Manifest, Names, Retired, Segment, Signer, Source, TableFile};
 pub use objects::{Objects, StoreError};
+pub use packed::read_packed;
 pub use row::{Combination, Key};
 pub use table::Table;

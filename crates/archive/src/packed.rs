@@ -52,6 +52,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Subjects, u32), Malformed> {
     Ok((Subjects::Ints(keys.ok_or("coded")?), 0))
 }
 
+/// Reads any bytes as a packed set, in both ways, for fuzzing: all keys, and which of `keys`, rising, are among them.
+/// `None`: it is no set.
+pub fn read_packed(bytes: &[u8], keys: &[i64]) -> Option<(Subjects, Vec<i64>)> {
+    let members = members(bytes, keys);
+    let (subjects, _) = decode(bytes).ok()?;
+    Some((subjects, members.ok()?))
+}
+
 /// Returns which of the integers `keys`, rising, are in a coded set.
 pub(crate) fn members(bytes: &[u8], keys: &[i64]) -> Result<Vec<i64>, Malformed> {
     if bytes.first() == Some(&SPLIT) {

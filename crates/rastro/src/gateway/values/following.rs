@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use futures_util::TryStreamExt;
 use rastro_attribution::row_changes::{Cell, Cells, Change, Columns, Old, change};
 use tokio::time::Instant;
@@ -168,7 +168,11 @@ impl Changes {
             (self.read, reading.next) = (row.try_get(0)?, row.try_get(1)?);
         }
         let state = self.publication.state(&self.client, &self.queries.state).await?;
-        ensure!(state == self.state, "the publication or a table has changed");
+        if state != self.state {
+            // What ended between the reading and the question, together with the change, is in this slot alone.
+            self.read_changes(sources, learner, &mut reading.unclear).await?;
+            bail!("the publication or a table has changed");
+        }
         if !self.is_behind(ahead.inserted) {
             reading.known = Some(ahead.known);
             self.ahead = None;
