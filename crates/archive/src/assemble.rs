@@ -45,19 +45,19 @@ impl Wanted {
         let subjects = SubjectColumns::of(batch)?;
         if let Some(keys) = subjects.ints() {
             let wanted: Vec<i64> = ints_of(&self.0).collect();
-            // Keys rise within a kind: the next that is wanted is mostly the same as for the row before.
-            let (mut next, mut last) = (0, i64::MIN);
-            let is_wanted = |key: &i64| {
-                if *key < last {
-                    next = 0;
+            let mut is_wanted = vec![false; keys.len()];
+            let mut at = 0;
+            // Keys rise within a kind.
+            for rising in keys.chunk_by(|a, b| a <= b) {
+                let of_kind = is_wanted.get_mut(at..at + rising.len()).unwrap_or_default();
+                at += rising.len();
+                for key in &wanted {
+                    let from = rising.partition_point(|known| known < key);
+                    let to = rising.partition_point(|known| known <= key);
+                    of_kind.get_mut(from..to).unwrap_or_default().fill(true);
                 }
-                last = *key;
-                while wanted.get(next).is_some_and(|wanted| wanted < key) {
-                    next += 1;
-                }
-                wanted.get(next) == Some(key)
-            };
-            return Ok(keys.iter().map(is_wanted).collect::<Vec<bool>>().into());
+            }
+            return Ok(is_wanted.into());
         }
         let is_wanted = |at| subjects.get(at).is_some_and(|key| self.has(&key));
         Ok((0..batch.num_rows()).map(is_wanted).collect::<Vec<bool>>().into())

@@ -97,18 +97,18 @@ impl LedgerReader {
     /// The spool cannot be read.
     pub fn tail(&self) -> Result<impl Iterator<Item = Result<Entry, ArchiveError>> + use<>, ArchiveError> {
         let mut kept = self.tail.lock();
-        let reader = match kept.clone().filter(SpoolReader::is_current) {
-            Some(reader) => reader,
-            None => {
-                let manifest = self.archive.as_ref().map(Archive::manifest);
-                let (next, file) = manifest.map_or((0, 0), |state| (state.next_entry(), state.next_file()));
-                let mut reader = SpoolReader::open(&self.spool)?;
-                reader.begin_at(file, EntryNo(next))?;
-                reader.pass_over()?;
-                kept.insert(reader).clone()
-            }
-        };
-        Ok(reader.map(|entry| entry.map_err(ArchiveError::from)))
+        if kept.as_ref().is_none_or(|reader| !reader.is_current()) {
+            let manifest = self.archive.as_ref().map(Archive::manifest);
+            let (next, file) = manifest.map_or((0, 0), |state| (state.next_entry(), state.next_file()));
+            let mut reader = SpoolReader::open(&self.spool)?;
+            reader.begin_at(file, EntryNo(next))?;
+            reader.pass_over()?;
+            *kept = Some(reader);
+        }
+        // A copy has the names of the file with it: none is made where there is nothing to read.
+        let has_more = kept.as_mut().map(SpoolReader::is_at_end).transpose()? == Some(false);
+        let reader = kept.as_ref().filter(|_| has_more).cloned();
+        Ok(reader.into_iter().flatten().map(|entry| entry.map_err(ArchiveError::from)))
     }
 
     /// Returns the entries that may be of interest to a query: see [`Archive::entries`].

@@ -154,9 +154,22 @@ impl<F: Files> SpoolReader<F> {
     }
 
     /// Returns whether the file being read is still there, so that what was read of it holds: an erasure writes it
-    /// anew. Of a reader just cloned; any other has the file open.
-    pub fn is_current(&self) -> bool {
-        self.facts.is_some_and(|facts| read_facts(&self.files, facts.seq).is_ok_and(|now| now == facts))
+    /// anew.
+    pub fn is_current(&self) -> bool
+    where
+        F: Clone,
+    {
+        // The reader itself may have the old one open.
+        let files = self.files.clone();
+        self.facts.is_some_and(|facts| read_facts(&files, facts.seq).is_ok_and(|now| now == facts))
+    }
+
+    /// Returns whether nothing more is written yet.
+    ///
+    /// # Errors
+    /// As [`SpoolReader::next_entry`].
+    pub fn is_at_end(&mut self) -> Result<bool, ReadError> {
+        Ok(self.used == self.frame.len() && !self.next_frame()?)
     }
 
     /// Reads frames that end at or before `limit` only; the limit may be moved forward.
