@@ -98,6 +98,8 @@ for segment in manifest["segments"]:
     for file in segment["files"]:
         files.setdefault(file["table"], []).append(str(store / file["path"]))
 db = duckdb.connect(config={"threads": 2})
+# It would be written among the answers.
+db.execute("SET enable_progress_bar = false")
 for table, paths in files.items():
     db.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({paths!r})")
 who_saw = f"""SELECT principal, time, fields FROM disclosures JOIN statements USING (line)
