@@ -147,8 +147,7 @@ impl Archive {
         query: &'a Query,
     ) -> impl Iterator<Item = Result<Sighting, ArchiveError>> + 'a {
         let wanted = Wanted::new(query.subjects.clone().unwrap_or_default());
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        ask_each(self.segments_of(query).collect(), threads, move |segment| segment.sightings(&wanted, query))
+        ask_each(self.segments_of(query).collect(), cores(), move |segment| segment.sightings(&wanted, query))
     }
 
     /// Returns the distinct subjects of a query's principal, or of every principal: for each part of the
@@ -158,12 +157,13 @@ impl Archive {
         query: &'a Query,
     ) -> impl Iterator<Item = Result<Exposure, ArchiveError>> + 'a {
         // What one principal saw is little; what all saw is held of one segment at a time.
-        let threads = match query.principal {
-            Some(_) => std::thread::available_parallelism().map_or(1, usize::from),
-            None => 1,
-        };
+        let threads = if query.principal.is_some() { cores() } else { 1 };
         ask_each(self.segments_of(query).collect(), threads, move |segment| segment.exposures(query))
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Asks segment after segment, `threads` of them at a time, and gives what was found in their order.

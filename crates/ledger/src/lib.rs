@@ -93,5 +93,5 @@ pub use recover::OpenError;
 pub use replay::replay;
 pub use salts::SaltError;
 pub use sealed::{SealedEntries, SealedEntry, prove_entry};
-pub use set::{SUBJECTS_MAX, Subjects, decode_set, decode_subjects, encode_set, encode_subjects};
+pub use set::{SUBJECTS_MAX, Subjects, decode_set, encode_set};
 pub use spool::{AppendError, Durability, DurableWatch, Health, Spool, SpoolConfig, StoreError};

@@ -66,7 +66,7 @@ impl Subjects {
 }
 
 /// Returns a set in its cheapest coding: docs/ledger-format.md, "Set".
-pub fn encode_subjects(subjects: &Subjects) -> Vec<u8> {
+fn encode_subjects(subjects: &Subjects) -> Vec<u8> {
     let mut out = Vec::new();
     match subjects {
         Subjects::Ints(keys) => put_ints(&mut out, keys),
@@ -100,14 +100,6 @@ pub fn decode_set(bytes: &[u8]) -> Result<(Subjects, u32), FormatError> {
         return Ok((Subjects::Ints(Vec::new()), erased));
     }
     Ok((read_set(rest, SUBJECTS_MAX)?, erased))
-}
-
-/// Reads what [`encode_subjects`] wrote, of at most [`SUBJECTS_MAX`] subjects.
-///
-/// # Errors
-/// The bytes are no set.
-pub fn decode_subjects(bytes: &[u8]) -> Result<Subjects, FormatError> {
-    read_set(bytes, SUBJECTS_MAX)
 }
 
 /// Writes a count of unattributed rows.
