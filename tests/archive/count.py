@@ -20,14 +20,19 @@ def with_duckdb():
 
     db = duckdb.connect()
     for table, paths in files.items():
-        db.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({paths!r})")
+        db.execute(f"CREATE VIEW {table} AS SELECT *, parse_filename(filename) AS segment"
+                   f" FROM read_parquet({paths!r}, filename = true)")
+    # The number of an entry: so far after the last tick of its segment at or before its time.
+    db.execute("CREATE VIEW numbered AS SELECT s.line, c.entry + s.after AS entry FROM statements s"
+               " ASOF JOIN clock c ON s.segment = c.segment AND s.time >= c.time")
 
     def one(sql):
         return db.execute(sql).fetchone()[0]
 
     return {
         "entries": one("SELECT count(*) FROM statements"),
-        "last_entry": one("SELECT max(entry) FROM statements"),
+        "last_entry": one("SELECT max(entry) FROM numbered"),
+        "sum_of_entries": one("SELECT sum(entry) FROM numbered"),
         "first_time": one("SELECT epoch_us(min(time)) FROM statements"),
         "acts": one("SELECT count(*) FROM statements WHERE what = 'budget_reached'"),
         "reasons": one("SELECT count(*) FROM reasons WHERE reason = 'T-7'"),
@@ -53,6 +58,15 @@ def with_pyarrow():
     def count(mask):
         return pc.sum(mask.cast("int64")).as_py()
 
+    def numbers():
+        """The number of an entry: so far after the last tick of its segment at or before its time."""
+        ticks = {pathlib.Path(path).name: pq.ParquetFile(path).read() for path in files["clock"]}
+        for path in files["statements"]:
+            rows = pq.ParquetFile(path).read(columns=["time", "after"]).sort_by("time")
+            joined = rows.join_asof(ticks[pathlib.Path(path).name], on="time", by=[], tolerance=-(1 << 62))
+            yield from pc.add(joined["entry"], joined["after"]).to_pylist()
+
+    entries = list(numbers())
     statements, disclosures = read("statements"), read("disclosures")
     attributed = disclosures.filter(pc.is_valid(disclosures["subject_int"]))
 
@@ -64,7 +78,8 @@ def with_pyarrow():
                    pc.equal(text(disclosures, "certainty"), "exact"))
     return {
         "entries": statements.num_rows,
-        "last_entry": pc.max(statements["entry"]).as_py(),
+        "last_entry": max(entries),
+        "sum_of_entries": sum(entries),
         "first_time": pc.min(statements["time"]).cast("int64").as_py(),
         "acts": count(pc.equal(text(statements, "what"), "budget_reached")),
         "reasons": count(pc.equal(text(read("reasons"), "reason"), "T-7")),

@@ -1,26 +1,28 @@
 //! Reads an archive: one state of it, whole, however it changes meanwhile.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rastro_ledger::{Entry, Subjects};
 use rastro_model::{Certainty, Principal, Timestamp};
 use roaring::RoaringBitmap;
 
-use crate::assemble::{Wanted, selection};
+use crate::assemble::Wanted;
 use crate::columns::{Integers, Words};
 use crate::error::ArchiveError;
-use crate::manifest::Manifest;
+use crate::kept::{Rows, TOLD_ROWS};
+use crate::manifest::{Manifest, Segment};
 use crate::objects::Objects;
-use crate::open::{OpenSegment, Room};
+use crate::open::{KeptSet, OpenSegment};
 use crate::packed;
-use crate::row::{Combination, Exposed, Key};
-use crate::table::{Combinations, Table, decode_exposure};
+use crate::row::{Combination, Disclosed, Exposed, Key};
+use crate::table::{Combinations, Table, decode_exposure, entries_of};
 
 /// Rows of `disclosures` put together at a time where a segment is read whole.
 const CHUNK_ROWS: u64 = 4 << 20;
 
-/// Bytes of large sets that an open archive keeps in memory: what a year of nightly reads of 120,000 takes.
-const SETS_BYTES: u64 = 256 << 20;
+/// Segments opened or asked at a time, for each core: what is not in memory yet takes the disk's time, not the core's.
+const AT_A_TIME: usize = 4;
 
 /// What is wanted of the ledger; `None` means all.
 #[derive(Clone, Debug, Default)]
@@ -92,9 +94,11 @@ impl Archive {
         // A compaction may remove a file between the manifest and its opening.
         for _ in 0..8 {
             let manifest = Manifest::load(objects)?;
-            let room = Arc::new(Room::new(SETS_BYTES));
+            let kept = Arc::default();
+            let open = |segment: &Segment| OpenSegment::open(objects, segment, &kept);
+            let all: Vec<&Segment> = manifest.segments.iter().collect();
             let segments: Result<Vec<OpenSegment>, ArchiveError> =
-                manifest.segments.iter().map(|segment| OpenSegment::open(objects, segment, &room)).collect();
+                all.chunks(at_a_time()).flat_map(|some| side_by_side(some, open)).collect();
             match segments {
                 Ok(segments) => return Ok(Archive { manifest, segments }),
                 Err(ArchiveError::Store(error)) if error.is_absent() => {
@@ -147,7 +151,7 @@ impl Archive {
         query: &'a Query,
     ) -> impl Iterator<Item = Result<Sighting, ArchiveError>> + 'a {
         let wanted = Wanted::new(query.subjects.clone().unwrap_or_default());
-        ask_each(self.segments_of(query).collect(), cores(), move |segment| segment.sightings(&wanted, query))
+        ask_each(self.segments_of(query).collect(), at_a_time(), move |segment| segment.sightings(&wanted, query))
     }
 
     /// Returns the distinct subjects of a query's principal, or of every principal: for each part of the
@@ -157,13 +161,23 @@ impl Archive {
         query: &'a Query,
     ) -> impl Iterator<Item = Result<Exposure, ArchiveError>> + 'a {
         // What one principal saw is little; what all saw is held of one segment at a time.
-        let threads = if query.principal.is_some() { cores() } else { 1 };
+        let threads = if query.principal.is_some() { at_a_time() } else { 1 };
         ask_each(self.segments_of(query).collect(), threads, move |segment| segment.exposures(query))
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+fn at_a_time() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) * AT_A_TIME
+}
+
+/// Does the same with some things at once, and returns what came of it in their order.
+fn side_by_side<I: Copy + Send, T: Send>(some: &[I], work: impl Fn(I) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let begun: Vec<_> = some.iter().copied().map(|one| scope.spawn(move || work(one))).collect();
+        let ended = begun.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended.map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 /// Asks segment after segment, `threads` of them at a time, and gives what was found in their order.
@@ -174,17 +188,10 @@ fn ask_each<'a, T: Send + 'a>(
 ) -> impl Iterator<Item = Result<T, ArchiveError>> + 'a {
     let some: Vec<Vec<&OpenSegment>> = segments.chunks(threads.max(1)).map(<[_]>::to_vec).collect();
     some.into_iter().flat_map(move |some| {
-        std::thread::scope(|scope| {
-            let ask = &ask;
-            let asked: Vec<_> = some.iter().map(|segment| scope.spawn(move || ask(segment))).collect();
-            let mut all = Vec::new();
-            for asked in asked {
-                match asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
-                    Ok(found) => all.extend(found.into_iter().map(Ok)),
-                    Err(error) => all.push(Err(error)),
-                }
-            }
-            all
+        let asked = side_by_side(&some, &ask).into_iter();
+        asked.flat_map(|found| match found {
+            Ok(found) => found.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
         })
     })
 }
@@ -230,14 +237,11 @@ impl OpenSegment {
         if query.only_reasons {
             narrow(self.reasons(None, wanted)?.iter().filter_map(|row| self.offset_of(row.row)).collect());
         } else if let Some(wanted) = wanted {
-            let mut found: RoaringBitmap = self
-                .disclosed(None, Some(wanted))?
-                .iter()
-                .filter_map(|row| self.offset_of(row.row))
-                .collect();
+            let mut found: RoaringBitmap =
+                self.keyed(wanted)?.iter().filter_map(|row| self.offset_of(row.row)).collect();
             found.extend(self.reasons(None, Some(wanted))?.iter().filter_map(|row| self.offset_of(row.row)));
-            for set in self.all_sets()?.iter() {
-                if !wanted.within(set).map_err(|column| self.malformed(column))?.is_empty() {
+            for KeptSet { set, index, .. } in self.all_sets()?.iter() {
+                if !wanted.within(set, index).map_err(|column| self.malformed(column))?.is_empty() {
                     found.extend(self.offset_of(set.row));
                 }
             }
@@ -260,12 +264,13 @@ impl OpenSegment {
         let width = (facts.next_entry - facts.first_entry).div_ceil(count).max(1);
         let mut chunks = vec![RoaringBitmap::new(); usize::try_from(count).unwrap_or(1)];
         let mut offset = 0u32;
-        for batch in table.read(&["entry"], None)? {
+        let clock = self.clock()?;
+        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
+        for batch in table.read(&self.entry_columns(), None)? {
             let batch = batch?;
-            let entries =
-                Integers::of(&batch, "entry").map_err(ArchiveError::malformed(table.file.path()))?;
-            for entry in entries.values() {
-                let chunk = entry.cast_unsigned().wrapping_sub(facts.first_entry) / width;
+            let times = Integers::moments(&batch, "time").map_err(malformed)?;
+            for entry in entries_of(&batch, &times, &clock).map_err(malformed)? {
+                let chunk = entry.wrapping_sub(facts.first_entry) / width;
                 let chunk = usize::try_from(chunk).ok().and_then(|chunk| chunks.get_mut(chunk));
                 chunk.ok_or_else(|| self.malformed("entry"))?.insert(offset);
                 offset += 1;
@@ -279,9 +284,10 @@ impl OpenSegment {
         let mut rows = RoaringBitmap::new();
         let Some(table) = self.table(Table::Statements) else { return Ok(rows) };
         let pages = table.pages_with_word("principal", principal.as_str());
-        if !pages.selects_any() {
+        if pages.is_empty() {
             return Ok(rows);
         }
+        let pages = table.select(pages);
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
         for batch in table.read(&["line", "principal"], Some(pages))? {
             let batch = batch?;
@@ -298,58 +304,98 @@ impl OpenSegment {
     }
 
     fn sightings(&self, wanted: &Wanted, query: &Query) -> Result<Vec<Sighting>, ArchiveError> {
-        let mut seen: Vec<(u64, Key, Arc<Combination>)> = Vec::new();
-        for row in self.disclosed(None, Some(wanted))? {
-            seen.push((row.row, row.key, row.combination));
-        }
-        for set in self.all_sets()?.iter() {
-            for key in wanted.within(set).map_err(|column| self.malformed(column))? {
-                seen.push((set.row, key, Arc::clone(&set.combination)));
-            }
-        }
-        let rows: RoaringBitmap = seen.iter().filter_map(|(row, ..)| self.offset_of(*row)).collect();
-        let facts = self.told(&rows)?;
         let mut found = Vec::new();
-        for (row, key, combination) in seen {
-            let at = facts.binary_search_by_key(&row, |told| told.row).ok();
-            let told = at.and_then(|at| facts.get(at)).ok_or_else(|| self.malformed("line"))?;
+        let mut add = |told: &Told, key: Key, combination: Arc<Combination>| {
             let principal = told.principal.clone().ok_or_else(|| self.malformed("principal"))?;
             if query.has_time(told.time) && query.principal.as_ref().is_none_or(|wanted| *wanted == principal)
             {
-                let (entry, time) = (told.entry, told.time);
-                found.push(Sighting { entry, time, principal, key, combination });
+                found.push(Sighting { entry: told.entry, time: told.time, principal, key, combination });
+            }
+            Ok::<_, ArchiveError>(())
+        };
+        let rows = self.keyed(wanted)?;
+        let told = self.told(rows.iter().filter_map(|row| self.offset_of(row.row)).collect())?;
+        for Disclosed { key, row, combination } in rows {
+            add(told.get(&row).ok_or_else(|| self.malformed("line"))?, key, combination)?;
+        }
+        for KeptSet { set, index, told } in self.all_sets()?.iter() {
+            for key in wanted.within(set, index).map_err(|column| self.malformed(column))? {
+                add(told, key, Arc::clone(&set.combination))?;
             }
         }
         found.sort_by(|a, b| (a.entry, &a.key).cmp(&(b.entry, &b.key)));
         Ok(found)
     }
 
-    /// Reads entry, time and principal of some rows; in their order.
-    pub(crate) fn told(&self, rows: &RoaringBitmap) -> Result<Vec<Told>, ArchiveError> {
-        let Some(table) = self.table(Table::Statements) else { return Ok(Vec::new()) };
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        let mut found = Vec::new();
-        let mut rows_left = rows.iter();
-        for batch in table.read(&["entry", "time", "principal"], Some(selection(rows, table.rows)))? {
-            let batch = batch?;
-            let entry = Integers::of(&batch, "entry").map_err(malformed)?;
-            let time = Integers::moments(&batch, "time").map_err(malformed)?;
-            let names = Words::of(&batch, "principal").map_err(malformed)?;
-            let mut kept = std::collections::HashMap::new();
-            for at in 0..batch.num_rows() {
-                found.push(Told {
-                    row: self.facts.first_entry
-                        + u64::from(rows_left.next().ok_or_else(|| malformed("line"))?),
-                    entry: entry.unsigned(at, "entry").map_err(malformed)?,
-                    time: time.get(at).copied().flatten().ok_or_else(|| malformed("time"))?,
-                    principal: names.kept(at, &mut kept, |name| Principal::new(name)),
-                });
+    /// Returns what is told of some rows, by line.
+    pub(crate) fn told(&self, rows: RoaringBitmap) -> Result<HashMap<u64, Told>, ArchiveError> {
+        let mut found = HashMap::new();
+        let mut missing: Vec<u32> = Vec::new();
+        let mut blocks: Vec<u32> = rows.iter().map(|row| row / TOLD_ROWS).collect();
+        blocks.dedup();
+        let mut take = |told: &[Told]| {
+            let first = told.first().map_or(0, |told| told.row);
+            let asked = told.first().zip(told.last()).map(|(first, last)| {
+                let offsets = self.offset_of(first.row).zip(self.offset_of(last.row));
+                offsets.map(|(first, last)| rows.range(first..=last))
+            });
+            for row in asked.flatten().into_iter().flatten() {
+                let line = self.facts.first_line() + u64::from(row);
+                let at = usize::try_from(line - first).ok();
+                found.extend(at.and_then(|at| told.get(at)).map(|told| (line, told.clone())));
+            }
+        };
+        for block in blocks {
+            match self.kept.told.get(&(self.facts.first_entry, block)) {
+                Some(told) => take(&told),
+                None => missing.push(block),
             }
         }
+        self.read_told(&missing, |block, told| {
+            take(&told);
+            self.kept.told.insert((self.facts.first_entry, block), Rows::new(told, |_| 0));
+        })?;
         Ok(found)
+    }
+
+    /// Reads number, time and principal of the rows of some blocks, rising, and gives each to `each`.
+    fn read_told(&self, blocks: &[u32], mut each: impl FnMut(u32, Vec<Told>)) -> Result<(), ArchiveError> {
+        let Some(table) = self.table(Table::Statements).filter(|_| !blocks.is_empty()) else { return Ok(()) };
+        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
+        let rows_of = |block: u32| {
+            let first = block as usize * TOLD_ROWS as usize;
+            first..(first + TOLD_ROWS as usize).min(usize::try_from(table.rows).unwrap_or(usize::MAX))
+        };
+        let clock = self.clock()?;
+        let [time, after] = self.entry_columns();
+        let mut blocks_left = blocks.iter().copied();
+        let mut block = blocks_left.next().unwrap_or_default();
+        let mut told: Vec<Told> = Vec::new();
+        let selection = table.select(blocks.iter().map(|block| rows_of(*block)));
+        for batch in table.read(&[time, after, "principal"], Some(selection))? {
+            let batch = batch?;
+            let time = Integers::moments(&batch, "time").map_err(malformed)?;
+            let entry = entries_of(&batch, &time, &clock).map_err(malformed)?;
+            let names = Words::of(&batch, "principal").map_err(malformed)?;
+            let mut last: Option<(usize, Principal)> = None;
+            for (at, (time, entry)) in time.into_iter().zip(entry).enumerate() {
+                let principal = names.place(at).map(|place| match &last {
+                    Some((known, principal)) if *known == place => principal.clone(),
+                    _ => {
+                        let principal = Principal::new(names.get(at).unwrap_or_default());
+                        last.insert((place, principal)).1.clone()
+                    }
+                });
+                let rows = rows_of(block);
+                let row = self.facts.first_line() + (rows.start + told.len()) as u64;
+                told.push(Told { row, entry, time: time.ok_or_else(|| malformed("time"))?, principal });
+                if told.len() == rows.len() {
+                    each(block, std::mem::take(&mut told));
+                    block = blocks_left.next().unwrap_or_default();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the subjects of a query's principal, or of all.
@@ -358,38 +404,47 @@ impl OpenSegment {
             return self.exposures_by_entry(query);
         }
         let mut found = Vec::new();
-        let name = query.principal.as_ref().map(Principal::as_str);
-        if let Some(table) = self.table(Table::Exposure) {
-            let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-            let pages = name.map(|name| table.pages_with_word("principal", name));
-            let mut combinations = Combinations::default();
-            if pages.as_ref().is_none_or(parquet::arrow::arrow_reader::RowSelection::selects_any) {
-                for batch in table.read(&[], pages)? {
-                    let wanted = |found: &str| name.is_none_or(|name| name == found);
-                    let rows = decode_exposure(&batch?, &mut combinations, wanted).map_err(malformed)?;
-                    for Exposed { principal, combination, coded, .. } in rows {
-                        let (subjects, _) = packed::decode(&coded).map_err(malformed)?;
-                        found.push(Exposure { principal, combination, subjects });
-                    }
-                }
+        for row in self.exposed(query.principal.as_ref())?.iter() {
+            for (combination, subjects) in row.sets().map_err(|column| self.malformed(column))? {
+                found.push(Exposure { principal: row.principal.clone(), combination, subjects });
             }
         }
-        if self.table(Table::Sets).is_some() {
-            let rows = query.principal.as_ref().map(|principal| self.rows_of(principal)).transpose()?;
-            let sets = self.sets(rows.as_ref())?;
-            let rows: RoaringBitmap = sets.iter().filter_map(|set| self.offset_of(set.row)).collect();
-            let told = self.told(&rows)?;
-            for set in sets {
-                let at = told.binary_search_by_key(&set.row, |told| told.row).ok();
-                let principal = at.and_then(|at| told.get(at)).and_then(|told| told.principal.clone());
-                let principal = principal.ok_or_else(|| self.malformed("principal"))?;
-                let (subjects, _) = packed::decode(&set.coded).map_err(|column| self.malformed(column))?;
-                if !subjects.is_empty() {
-                    found.push(Exposure { principal, combination: set.combination, subjects });
-                }
+        for KeptSet { set, told, .. } in self.all_sets()?.iter() {
+            let principal = told.principal.as_ref().ok_or_else(|| self.malformed("principal"))?;
+            if query.principal.as_ref().is_some_and(|wanted| wanted != principal) {
+                continue;
             }
+            let (subjects, _) = packed::decode(&set.coded).map_err(|column| self.malformed(column))?;
+            let (principal, combination) = (principal.clone(), Arc::clone(&set.combination));
+            found.push(Exposure { principal, combination, subjects });
         }
+        found.retain(|exposure| !exposure.subjects.is_empty());
         Ok(found)
+    }
+
+    /// Returns the rows of `exposure` of a principal, or all.
+    fn exposed(&self, principal: Option<&Principal>) -> Result<Rows<Exposed>, ArchiveError> {
+        let key = principal.map(|principal| (self.facts.first_entry, principal.clone()));
+        if let Some(kept) = key.as_ref().and_then(|key| self.kept.exposed.get(key)) {
+            return Ok(kept);
+        }
+        let mut rows = Vec::new();
+        if let Some(table) = self.table(Table::Exposure) {
+            let mut combinations = Combinations::default();
+            let pages = principal.map(|name| table.pages_with_word("principal", name.as_str()));
+            if pages.as_ref().is_none_or(|pages| !pages.is_empty()) {
+                for batch in table.read(&[], pages.map(|pages| table.select(pages)))? {
+                    let wanted = |found: &str| principal.is_none_or(|name| name.as_str() == found);
+                    let decoded = decode_exposure(&batch?, &mut combinations, wanted);
+                    rows.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
+                }
+            }
+        }
+        let rows = Rows::new(rows, |row| row.coded.len());
+        if let Some(key) = key {
+            self.kept.exposed.insert(key, rows.clone());
+        }
+        Ok(rows)
     }
 
     /// The same where the query's window covers the segment in part: from its entries.

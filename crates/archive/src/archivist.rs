@@ -108,7 +108,8 @@ impl Archivist {
         day: i64,
         sealed: &mut Sealed,
     ) -> Result<Manifest, ArchiveError> {
-        let Some(segment) = builder.write(&self.objects, &day_label(day), nonce())? else { return Ok(state) };
+        let segment = builder.write(&self.objects, &day_label(day), nonce(), state.next_line())?;
+        let Some(segment) = segment else { return Ok(state) };
         let mut state = state;
         for _ in 0..ATTEMPTS {
             if state.next_entry() > segment.first_entry {

@@ -1,21 +1,22 @@
 //! Rows of a segment put together to the entries they came from.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::RowSelection;
 use rastro_ledger::{Content, Control, Disclosure, Entry, EntryNo, Reason, Schema, SubjectSet, Subjects};
 use rastro_model::{FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use roaring::RoaringBitmap;
 
 use crate::build::order_of;
-use crate::columns::{Integers, Malformed, SubjectColumns};
+use crate::columns::Integers;
 use crate::error::ArchiveError;
+use crate::kept::{Rows, bytes_beyond};
 use crate::open::OpenSegment;
 use crate::packed;
-use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, set_of};
-use crate::table::{Combinations, StatementReader, Table, decode_disclosures, decode_reasons, decode_sets};
+use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, ints_of, set_of};
+use crate::table::{Combinations, StatementReader, Table, decode_disclosures, decode_keyed, decode_reasons, decode_sets};
 use crate::told;
 use crate::words::{fields_of, kind_of};
 
@@ -40,41 +41,20 @@ impl Wanted {
         self.0.get(from..to).unwrap_or_default()
     }
 
-    /// Returns which rows of a batch have a wanted key in the columns of a subject that were read.
-    fn among(&self, batch: &RecordBatch) -> Result<BooleanArray, Malformed> {
-        let subjects = SubjectColumns::of(batch)?;
-        if let Some(keys) = subjects.ints() {
-            let wanted: Vec<i64> = ints_of(&self.0).collect();
-            let mut is_wanted = vec![false; keys.len()];
-            let mut at = 0;
-            // Keys rise within a kind.
-            for rising in keys.chunk_by(|a, b| a <= b) {
-                let of_kind = is_wanted.get_mut(at..at + rising.len()).unwrap_or_default();
-                at += rising.len();
-                for key in &wanted {
-                    let from = rising.partition_point(|known| known < key);
-                    let to = rising.partition_point(|known| known <= key);
-                    of_kind.get_mut(from..to).unwrap_or_default().fill(true);
-                }
-            }
-            return Ok(is_wanted.into());
-        }
-        let is_wanted = |at| subjects.get(at).is_some_and(|key| self.has(&key));
-        Ok((0..batch.num_rows()).map(is_wanted).collect::<Vec<bool>>().into())
-    }
-
-    /// Returns the wanted of the keys in a coded set.
-    pub(crate) fn within(&self, set: &BulkSet) -> Result<Vec<Key>, &'static str> {
+    /// Returns the wanted of the keys in a coded set, given its [`packed::index`].
+    pub(crate) fn within(&self, set: &BulkSet, index: &[u32]) -> Result<Vec<Key>, &'static str> {
         let keys = self.of_class(set.class);
-        let apart = set.span.is_some_and(|(first, last)| {
-            !keys.iter().any(|key| (Key::Int(first)..=Key::Int(last)).contains(key))
-        });
-        if keys.is_empty() || apart {
-            return Ok(Vec::new());
+        if let Some((first, last)) = set.span {
+            let ints = ints_of(keys).filter(|key| (first..=last).contains(key));
+            if last.abs_diff(first).checked_add(1) == Some(set.subjects) {
+                return Ok(ints.map(Key::Int).collect());
+            }
+            let ints: Vec<i64> = ints.collect();
+            let found = if ints.is_empty() { ints } else { packed::members(&set.coded, index, &ints)? };
+            return Ok(found.into_iter().map(Key::Int).collect());
         }
-        if set.class == 0 {
-            let ints: Vec<i64> = ints_of(keys).collect();
-            return Ok(packed::members(&set.coded, &ints)?.into_iter().map(Key::Int).collect());
+        if keys.is_empty() || set.class == 0 {
+            return Ok(Vec::new());
         }
         let (subjects, _) = packed::decode(&set.coded)?;
         let has = |key: &&Key| match (&subjects, key) {
@@ -84,10 +64,6 @@ impl Wanted {
         };
         Ok(keys.iter().filter(has).cloned().collect())
     }
-}
-
-fn ints_of(keys: &[Key]) -> impl Iterator<Item = i64> {
-    keys.iter().filter_map(|key| if let Key::Int(key) = key { Some(*key) } else { None })
 }
 
 /// Rows of `statements`, as places in their file.
@@ -112,7 +88,7 @@ impl OpenSegment {
     ) -> Result<Vec<(u64, Statement)>, ArchiveError> {
         let Some(table) = self.table(Table::Statements) else { return Ok(Vec::new()) };
         let selection = rows.map(|rows| selection(rows, table.rows));
-        let mut reader = StatementReader::default();
+        let mut reader = StatementReader::new(self.clock()?);
         let mut found = Vec::new();
         for batch in table.read(&[], selection)? {
             found.extend(reader.decode(&batch?).map_err(ArchiveError::malformed(table.file.path()))?);
@@ -120,26 +96,28 @@ impl OpenSegment {
         Ok(found)
     }
 
-    /// Reads the rows of `disclosures` that belong to `rows` and to a wanted subject.
-    pub(crate) fn disclosed(
-        &self,
-        rows: Option<&RoaringBitmap>,
-        wanted: Option<&Wanted>,
-    ) -> Result<Vec<Disclosed>, ArchiveError> {
+    /// Reads the rows of `disclosures` that belong to `rows`.
+    fn disclosed(&self, rows: Option<&RoaringBitmap>) -> Result<Vec<Disclosed>, ArchiveError> {
         let Some(table) = self.table(Table::Disclosures) else { return Ok(Vec::new()) };
-        let path = table.file.path().to_owned();
         let mut combinations = Combinations::default();
-        let is_row = |row: u64| {
-            rows.is_none_or(|rows| self.offset_of(row).is_some_and(|offset| rows.contains(offset)))
-        };
         let mut found = Vec::new();
-        let Some(wanted) = wanted else {
-            for batch in table.read(&[], None)? {
-                let decoded = decode_disclosures(&batch?, &mut combinations, is_row);
-                found.extend(decoded.map_err(ArchiveError::malformed(&path))?);
-            }
-            return Ok(found);
-        };
+        for batch in table.read(&[], None)? {
+            let decoded =
+                decode_disclosures(&batch?, &mut combinations, |row| self.is_among(rows, row));
+            found.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
+        }
+        Ok(found)
+    }
+
+    fn is_among(&self, rows: Option<&RoaringBitmap>, row: u64) -> bool {
+        rows.is_none_or(|rows| self.offset_of(row).is_some_and(|offset| rows.contains(offset)))
+    }
+
+    /// Returns the rows of `disclosures` that are about a wanted subject: of the pages that may hold its key.
+    pub(crate) fn keyed(&self, wanted: &Wanted) -> Result<Vec<Disclosed>, ArchiveError> {
+        let Some(table) = self.table(Table::Disclosures) else { return Ok(Vec::new()) };
+        let mut combinations = Combinations::default();
+        let mut found = Vec::new();
         for (class, column) in
             [(0, "subject_int"), (1, "subject_uuid"), (2, "subject_text"), (2, "subject_bytes")]
         {
@@ -147,18 +125,43 @@ impl OpenSegment {
             if keys.is_empty() {
                 continue;
             }
-            let pages = table.pages_with(column, keys);
-            if !pages.selects_any() {
+            let mut take = |rows: &[Disclosed]| {
+                for key in keys {
+                    let from = rows.partition_point(|row| row.key < *key);
+                    let of_key = rows.get(from..).unwrap_or_default().iter();
+                    found.extend(of_key.take_while(|row| row.key == *key).cloned());
+                }
+            };
+            let mut missing: Vec<Range<usize>> = Vec::new();
+            for page in table.pages_with(column, keys) {
+                match self.kept.disclosed.get(&(self.facts.first_entry, column, page.start)) {
+                    Some(rows) => take(&rows),
+                    None => missing.push(page),
+                }
+            }
+            if missing.is_empty() {
                 continue;
             }
-            let keys = Wanted(keys.to_vec());
             let columns = ["kind", column, "fields", "certainty", "line"];
-            for batch in table.read_where(&columns, Some(pages), column, move |batch| keys.among(batch))? {
-                let decoded = decode_disclosures(&batch?, &mut combinations, is_row);
-                found.extend(decoded.map_err(ArchiveError::malformed(&path))?);
+            let selection = table.select(missing.iter().cloned());
+            let mut missing = missing.into_iter();
+            let (mut page, mut seen, mut rows) = (missing.next().unwrap_or_default(), 0, Vec::new());
+            for batch in table.read(&columns, Some(selection))? {
+                let decoded = decode_keyed(&batch?, &mut combinations, |row| {
+                    rows.extend(row);
+                    seen += 1;
+                    if seen == page.len() {
+                        // Keys rise within a kind.
+                        rows.sort_by(|a: &Disclosed, b| a.key.cmp(&b.key));
+                        take(&rows);
+                        let rows = Rows::new(std::mem::take(&mut rows), |row| bytes_beyond(&row.key));
+                        self.kept.disclosed.insert((self.facts.first_entry, column, page.start), rows);
+                        (page, seen) = (missing.next().unwrap_or_default(), 0);
+                    }
+                });
+                decoded.map_err(ArchiveError::malformed(table.file.path()))?;
             }
         }
-        found.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
         Ok(found)
     }
 
@@ -170,7 +173,7 @@ impl OpenSegment {
         let batches = match rows {
             None => table.read(&[], None)?,
             Some(rows) => {
-                let (rows, first) = (rows.clone(), self.facts.first_entry);
+                let (rows, first) = (rows.clone(), self.facts.first_line());
                 table.read_where(&[], None, "line", move |batch| {
                     let line = Integers::of(batch, "line")?;
                     let offset = |line: i64| u32::try_from(line.cast_unsigned().wrapping_sub(first)).ok();
@@ -193,13 +196,10 @@ impl OpenSegment {
         wanted: Option<&Wanted>,
     ) -> Result<Vec<ReasonRow>, ArchiveError> {
         let Some(table) = self.table(Table::Reasons) else { return Ok(Vec::new()) };
-        let is_row = |row: u64| {
-            rows.is_none_or(|rows| self.offset_of(row).is_some_and(|offset| rows.contains(offset)))
-        };
         let mut found = Vec::new();
         for batch in table.read(&[], None)? {
-            let decoded =
-                decode_reasons(&batch?, is_row).map_err(ArchiveError::malformed(table.file.path()))?;
+            let decoded = decode_reasons(&batch?, |row| self.is_among(rows, row))
+                .map_err(ArchiveError::malformed(table.file.path()))?;
             found.extend(decoded.into_iter().filter(|row| wanted.is_none_or(|wanted| wanted.has(&row.key))));
         }
         Ok(found)
@@ -213,7 +213,11 @@ impl OpenSegment {
         rows: Option<&RoaringBitmap>,
         wanted: Option<&Wanted>,
     ) -> Result<Vec<Entry>, ArchiveError> {
-        let mut disclosed = self.disclosed(rows, wanted)?;
+        let mut disclosed = match wanted {
+            None => self.disclosed(rows)?,
+            Some(wanted) => self.keyed(wanted)?,
+        };
+        disclosed.retain(|row| self.is_among(rows, row.row));
         disclosed
             .sort_unstable_by(|a, b| (a.row, &a.combination, &a.key).cmp(&(b.row, &b.combination, &b.key)));
         self.assemble_of(rows, wanted, disclosed)
@@ -358,7 +362,10 @@ impl EntryMaker<'_> {
         for bulk in parts.sets {
             let (all, erased) = packed::decode(&bulk.coded)?;
             let subjects = match wanted {
-                Some(wanted) => set_of(bulk.class, wanted.within(&bulk)?.into_iter()),
+                Some(wanted) => {
+                    let index = packed::index(&bulk.coded)?;
+                    set_of(bulk.class, wanted.within(&bulk, &index)?.into_iter())
+                }
                 None => all,
             };
             if wanted.is_none() || !subjects.is_empty() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rastro_ledger::{Content, Disclosure, PlacedEntry, Schema, SubjectSet, Subjects};
 use rastro_model::{Certainty, FieldSet, KindId, Principal};
 
+use crate::clock::{Clock, Tick};
 use crate::error::ArchiveError;
 use crate::exposed::Exposures;
 use crate::manifest::{Names, Segment, Source, TableFile, hex};
@@ -13,7 +14,7 @@ use crate::objects::Objects;
 use crate::packed;
 use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, class_of};
 use crate::table::{
-    Table, encode_disclosures, encode_exposure, encode_reasons, encode_sets, encode_statements,
+    Table, encode_clock, encode_disclosures, encode_exposure, encode_reasons, encode_sets, encode_statements,
 };
 use crate::told;
 use crate::words::{fields_text, kind_text};
@@ -176,7 +177,7 @@ impl SegmentBuilder {
         Arc::clone(made)
     }
 
-    /// Sorts and writes what was collected; `label` names the day.
+    /// Sorts and writes what was collected; `label` names the day, lines are counted from `first_line`.
     ///
     /// # Errors
     /// The store refused. What was written is in no manifest.
@@ -185,6 +186,7 @@ impl SegmentBuilder {
         objects: &Objects,
         label: &str,
         nonce: u64,
+        first_line: u64,
     ) -> Result<Option<Segment>, ArchiveError> {
         let SegmentBuilder { schemas, sources, mut statements, mut disclosed, mut sets, mut reasons, .. } =
             self;
@@ -196,13 +198,15 @@ impl SegmentBuilder {
         let entries = statements.len() as u64;
         let min_time = statements.iter().map(|s| s.time).min().unwrap_or_default();
         let max_time = statements.iter().map(|s| s.time).max().unwrap_or_default();
+        let ticks = statements.iter().map(|statement| Tick { time: statement.time, entry: statement.entry });
+        let clock = Clock::of_entries(ticks, min_time);
         let mut order: Vec<u32> = (0..u32::try_from(statements.len()).unwrap_or(u32::MAX)).collect();
         order.sort_by(|a, b| {
             let statement = |at: u32| statements.get(at as usize).map(Statement::order);
             statement(*a).cmp(&statement(*b))
         });
         let mut row_of = vec![0u64; statements.len()];
-        for (row, at) in (first_entry..).zip(&order) {
+        for (row, at) in (first_line..).zip(&order) {
             if let Some(slot) = row_of.get_mut(*at as usize) {
                 *slot = row;
             }
@@ -221,7 +225,7 @@ impl SegmentBuilder {
         let principals: Vec<Option<Principal>> = statements.iter().map(|s| s.principal.clone()).collect();
         let mut exposures = Exposures::default();
         for row in &disclosed {
-            let at = usize::try_from(row.row - first_entry).ok();
+            let at = usize::try_from(row.row - first_line).ok();
             if let Some(Some(principal)) = at.and_then(|at| principals.get(at)) {
                 exposures.add(principal, row);
             }
@@ -229,11 +233,18 @@ impl SegmentBuilder {
         drop(principals);
         let place = Place { label: label.to_owned(), first_entry, nonce };
         let mut files = Vec::new();
-        files.extend(write_statements(objects, &place, first_entry, statements)?);
+        files.extend(write_statements(objects, &place, first_line, statements, &clock)?);
         files.extend(write_rows(objects, Table::Disclosures, &place, encode_disclosures, disclosed)?);
         files.extend(write_rows(objects, Table::Sets, &place, encode_sets, sets)?);
         files.extend(write_rows(objects, Table::Reasons, &place, encode_reasons, reasons)?);
         files.extend(write_rows(objects, Table::Exposure, &place, encode_exposure, exposures.finish())?);
+        files.extend(write_rows(
+            objects,
+            Table::Clock,
+            &place,
+            encode_clock,
+            clock.ticks().iter().copied(),
+        )?);
         let names =
             |schema: &Arc<Schema>| Names { kinds: schema.kinds.clone(), fields: schema.fields.clone() };
         Ok(Some(Segment {
@@ -241,6 +252,7 @@ impl SegmentBuilder {
             next_entry: last_entry + 1,
             first_position: self.first_position,
             entries,
+            first_line: Some(first_line),
             min_time,
             max_time,
             schemas: schemas.iter().map(names).collect(),
@@ -275,7 +287,7 @@ pub(crate) fn rows_of(sets: &[SubjectSet]) -> u64 {
     rows.map(|set| if class_of(&set.subjects) == 3 { 1 } else { set.subjects.len() as u64 }).sum()
 }
 
-fn write_rows<R>(
+pub(crate) fn write_rows<R>(
     objects: &Objects,
     table: Table,
     place: &Place,
@@ -290,8 +302,18 @@ fn write_rows<R>(
 fn write_statements(
     objects: &Objects,
     place: &Place,
-    first_row: u64,
+    first_line: u64,
     statements: Vec<Statement>,
+    clock: &Clock,
 ) -> Result<Option<TableFile>, ArchiveError> {
-    write_rows(objects, Table::Statements, place, encode_statements, (first_row..).zip(statements))
+    let mut writer = TableWriter::new(objects, Table::Statements, place, encode_statements);
+    for (line, statement) in (first_line..).zip(statements) {
+        writer.push((line, after(clock, &statement), statement))?;
+    }
+    writer.finish()
+}
+
+/// Returns how far a statement's entry is after the tick of its time. The clock of its segment begins with the least.
+pub(crate) fn after(clock: &Clock, statement: &Statement) -> i64 {
+    clock.after(statement.entry, statement.time).unwrap_or_default()
 }

@@ -19,7 +19,7 @@ use crate::error::ArchiveError;
 use crate::manifest::{Manifest, Segment, hex, newest_number, path_of, unhex};
 use crate::objects::Objects;
 use crate::open::OpenSegment;
-use crate::table::Table;
+use crate::table::{Table, entries_of};
 use by_line::ByLine;
 use exposure::ExposureCheck;
 
@@ -289,18 +289,21 @@ fn check_leaves(checked: &Checked<'_>, facts: &Segment) -> Result<Option<Archive
 fn entry_numbers(segment: &OpenSegment) -> Result<RoaringBitmap, ArchiveError> {
     let mut numbers = RoaringBitmap::new();
     let Some(table) = segment.table(Table::Statements) else { return Ok(numbers) };
-    let mut row = segment.facts.first_entry;
-    for batch in table.read(&["line", "entry"], None)? {
+    let mut row = segment.facts.first_line();
+    let clock = segment.clock()?;
+    let [time, after] = segment.entry_columns();
+    for batch in table.read(&["line", time, after], None)? {
         let batch = batch?;
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
         let rows = Integers::of(&batch, "line").map_err(malformed)?;
-        let entries = Integers::of(&batch, "entry").map_err(malformed)?;
-        for (found, entry) in rows.values().iter().zip(entries.values()) {
+        let times = Integers::moments(&batch, "time").map_err(malformed)?;
+        let entries = entries_of(&batch, &times, &clock).map_err(malformed)?;
+        for (found, entry) in rows.values().iter().zip(entries) {
             if found.cast_unsigned() != row {
                 return Err(malformed("line"));
             }
             row += 1;
-            let number = entry.cast_unsigned().checked_sub(segment.facts.first_entry);
+            let number = entry.checked_sub(segment.facts.first_entry);
             let number = number.and_then(|number| u32::try_from(number).ok());
             numbers.insert(number.ok_or_else(|| malformed("entry"))?);
         }

@@ -1,6 +1,5 @@
 //! Columns of Arrow batches, written and read.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{
@@ -149,17 +148,6 @@ impl<'a> Words<'a> {
     pub(crate) fn get(&self, at: usize) -> Option<&'a str> {
         self.place(at).map(|place| self.values.value(place))
     }
-
-    /// Returns the word as a value made once for each word of the batch.
-    pub(crate) fn kept<T: Clone>(
-        &self,
-        at: usize,
-        kept: &mut HashMap<usize, T>,
-        make: impl FnOnce(&str) -> T,
-    ) -> Option<T> {
-        let place = self.place(at)?;
-        Some(kept.entry(place).or_insert_with(|| make(self.values.value(place))).clone())
-    }
 }
 
 /// A column of bytes.
@@ -196,11 +184,6 @@ impl<'a> SubjectColumns<'a> {
                 .transpose()?,
             bytes: has("subject_bytes").map(|_| Blobs::of(batch, "subject_bytes")).transpose()?,
         })
-    }
-
-    /// Returns the keys if every row has an integer.
-    pub(crate) fn ints(&self) -> Option<&'a [i64]> {
-        self.int.as_ref().filter(|keys| keys.0.null_count() == 0).map(Integers::values)
     }
 
     /// Returns the key; `None` if there is none.

@@ -240,8 +240,7 @@ impl LedgerReader {
                     found.extend(rows.into_iter().map(|row| row.principal));
                 }
             }
-            let rows = segment.sets(None)?.iter().filter_map(|set| segment.offset_of(set.row)).collect();
-            found.extend(segment.told(&rows)?.into_iter().filter_map(|told| told.principal));
+            found.extend(segment.all_sets()?.iter().filter_map(|kept| kept.told.principal.clone()));
         }
         for entry in self.tail()? {
             if let Content::Disclosure(disclosure) = entry?.content {

@@ -15,6 +15,8 @@ const HEAD: &str = "rastro archive v1";
 const PREFIX: &str = "manifest";
 /// Manifests kept for readers that just listed them.
 const KEPT: u64 = 8;
+/// Lines of segments begin at multiples of this.
+const LINES_APART: u64 = 1 << 24;
 /// How often a manifest is read before it counts as torn.
 const READS: usize = 3;
 
@@ -42,6 +44,9 @@ pub struct Segment {
     pub first_position: u64,
     /// How many entries; numbers that a full disk took leave gaps.
     pub entries: u64,
+    /// The line of the first row of `statements`; in earlier versions the number of the first entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_line: Option<u64>,
     /// Least time of an entry, µs since 1970.
     pub min_time: i64,
     /// Greatest time of an entry.
@@ -102,6 +107,11 @@ pub struct Retired {
 pub type Signer = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 impl Segment {
+    /// Returns the line of the first row of `statements`.
+    pub fn first_line(&self) -> u64 {
+        self.first_line.unwrap_or(self.first_entry)
+    }
+
     /// Returns the file of a table, if it has rows.
     pub fn file(&self, table: Table) -> Option<&TableFile> {
         self.files.iter().find(|file| file.table == table)
@@ -119,6 +129,13 @@ impl Manifest {
         self.segments.last().map_or(0, |segment| segment.next_entry)
     }
 
+    /// Returns the first line of the next segment: lines that begin at a round number are alike in all but their
+    /// lowest bytes, so they pack well.
+    pub(crate) fn next_line(&self) -> u64 {
+        let end = self.segments.last().map_or(0, |last| last.first_line().saturating_add(last.entries));
+        end.checked_next_multiple_of(LINES_APART).unwrap_or(end)
+    }
+
     /// Returns the spool file to go on reading at; 0: from the first.
     pub fn next_file(&self) -> u64 {
         self.segments.last().and_then(|segment| segment.sources.last()).map_or(0, |source| source.file)
@@ -127,7 +144,11 @@ impl Manifest {
     /// Returns whether segments follow each other without gap or overlap.
     pub(crate) fn is_whole(&self) -> bool {
         self.segments.windows(2).all(|pair| match pair {
-            [a, b] => a.next_entry <= b.first_entry && a.first_position + a.entries == b.first_position,
+            [a, b] => {
+                a.next_entry <= b.first_entry
+                    && a.first_position + a.entries == b.first_position
+                    && a.first_line().saturating_add(a.entries) <= b.first_line()
+            }
             _ => true,
         })
     }

@@ -1,22 +1,24 @@
 //! Segments merged to one: rows of sorted tables, stream by stream, in bounded memory.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
 use arrow_array::RecordBatch;
 
+use crate::build::{after, write_rows};
+use crate::clock::{Clock, Tick};
+use crate::columns::Integers;
 use crate::error::ArchiveError;
-use crate::exposed::push_rows;
+use crate::exposed::Seen;
 use crate::manifest::{Names, Segment, Source};
 use crate::objects::Objects;
 use crate::open::{Batches, OpenSegment};
-use crate::packed;
-use crate::row::{BulkSet, Combination, Disclosed, Exposed, Key, ReasonRow, Statement};
+use crate::row::{BulkSet, Disclosed, Exposed, ReasonRow, Statement};
 use crate::table::{
     Combinations, StatementReader, Table, decode_disclosures, decode_exposure, decode_reasons, decode_sets,
-    encode_disclosures, encode_exposure, encode_reasons, encode_sets, encode_statements,
+    encode_clock, encode_disclosures, encode_exposure, encode_reasons, encode_sets, encode_statements,
+    entries_of,
 };
 use crate::write::{Place, TableWriter};
 
@@ -112,6 +114,7 @@ struct Renumbered {
 }
 
 impl Renumbered {
+    /// Returns the new line of a row.
     fn get(&self, segment: usize, row: u64) -> Result<u64, &'static str> {
         let first = self.first.get(segment).copied().ok_or("line")?;
         let at = row.checked_sub(first).and_then(|at| usize::try_from(at).ok()).ok_or("line")?;
@@ -122,7 +125,7 @@ impl Renumbered {
 
 /// Merges consecutive segments; the files of the result are written, and in no manifest yet.
 ///
-/// Memory: 4 bytes an entry, and a batch of each segment.
+/// Memory: 5 bytes an entry, and a batch of each segment.
 pub(crate) fn merge_segments(
     objects: &Objects,
     parts: &[Segment],
@@ -130,25 +133,28 @@ pub(crate) fn merge_segments(
     nonce: u64,
 ) -> Result<Option<Segment>, ArchiveError> {
     let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Ok(None) };
-    let open: Vec<OpenSegment> = parts
-        .iter()
-        .map(|part| OpenSegment::open(objects, part, &Arc::default()))
-        .collect::<Result<_, _>>()?;
+    let kept = Arc::default();
+    let open = parts.iter().map(|part| OpenSegment::open(objects, part, &kept));
+    let open: Vec<OpenSegment> = open.collect::<Result<_, _>>()?;
     let place = Place { label: label.to_owned(), first_entry: first.first_entry, nonce };
     let mut files = Vec::new();
     let (schemas, schema_numbers) = join_schemas(parts);
+    let min_time = parts.iter().map(|part| part.min_time).min().unwrap_or_default();
+    let first_line = first.first_line();
+    let clocks = open.iter().map(whole_clock).collect::<Result<Vec<Arc<Clock>>, _>>()?;
+    let clock = Clock::join(&clocks.iter().map(|clock| &**clock).collect::<Vec<_>>(), min_time);
 
     let mut writer = TableWriter::new(objects, Table::Statements, &place, encode_statements);
     let mut renumbered = Renumbered {
-        first: parts.iter().map(|part| part.first_entry).collect(),
+        first: parts.iter().map(Segment::first_line).collect(),
         rows: parts
             .iter()
             .map(|part| Vec::with_capacity(usize::try_from(part.entries).unwrap_or(0)))
             .collect(),
-        first_row: first.first_entry,
+        first_row: first_line,
     };
-    let streams = open.iter().map(|segment| {
-        let mut reader = StatementReader::default();
+    let streams = open.iter().zip(&clocks).map(|(segment, clock)| {
+        let mut reader = StatementReader::new(Arc::clone(clock));
         Stream::open(segment, Table::Statements, move |batch| {
             Ok(reader.decode(batch)?.into_iter().map(|(_, statement)| statement).collect())
         })
@@ -164,9 +170,9 @@ pub(crate) fn merge_segments(
             if let Some(rows) = renumbered.rows.get_mut(segment) {
                 rows.push(next);
             }
-            let row = first.first_entry + u64::from(next);
+            let line = first_line + u64::from(next);
             next += 1;
-            writer.push((row, statement))
+            writer.push((line, after(&clock, &statement), statement))
         },
     )?;
     files.extend(writer.finish()?);
@@ -217,18 +223,40 @@ pub(crate) fn merge_segments(
     merge(streams.collect::<Result<_, _>>()?, order, |_, row| writer.push(row))?;
     files.extend(writer.finish()?);
     files.extend(merge_exposure(objects, &open, &place)?);
+    let ticks = clock.ticks().iter().copied();
+    files.extend(write_rows(objects, Table::Clock, &place, encode_clock, ticks)?);
 
     Ok(Some(Segment {
         first_entry: first.first_entry,
         next_entry: last.next_entry,
         first_position: first.first_position,
         entries: parts.iter().map(|part| part.entries).sum(),
-        min_time: parts.iter().map(|part| part.min_time).min().unwrap_or_default(),
+        first_line: Some(first_line),
+        min_time,
         max_time: parts.iter().map(|part| part.max_time).max().unwrap_or_default(),
         schemas,
         sources: join_sources(parts),
         files,
     }))
+}
+
+/// Returns the clock of a segment; that of one which an earlier version wrote is made.
+fn whole_clock(segment: &OpenSegment) -> Result<Arc<Clock>, ArchiveError> {
+    let Some(table) = segment.table(Table::Statements).filter(|_| segment.table(Table::Clock).is_none()) else {
+        return segment.clock();
+    };
+    let malformed = |column| ArchiveError::malformed(table.file.path())(column);
+    let mut ticks = Vec::new();
+    for batch in table.read(&segment.entry_columns(), None)? {
+        let batch = batch?;
+        let times = Integers::moments(&batch, "time").map_err(malformed)?;
+        let entries = entries_of(&batch, &times, &Clock::default()).map_err(malformed)?;
+        for (time, entry) in times.into_iter().zip(entries) {
+            ticks.push(Tick { time: time.ok_or_else(|| malformed("time"))?, entry });
+        }
+    }
+    ticks.sort_unstable_by_key(|tick| tick.entry);
+    Ok(Arc::new(Clock::of_entries(ticks.into_iter(), segment.facts.min_time)))
 }
 
 /// Returns all schemas, each once, and the new number of each segment's.
@@ -255,8 +283,6 @@ fn join_sources(parts: &[Segment]) -> Vec<Source> {
     all
 }
 
-type OfPrincipal = HashMap<(Arc<Combination>, u8), (Vec<Vec<Key>>, u64)>;
-
 fn merge_exposure(
     objects: &Objects,
     open: &[OpenSegment],
@@ -270,7 +296,7 @@ fn merge_exposure(
         })
     });
     let mut current = None;
-    let mut seen = OfPrincipal::new();
+    let mut seen = Seen::default();
     merge(
         streams.collect::<Result<_, _>>()?,
         |a: &Exposed, b: &Exposed| a.principal.cmp(&b.principal),
@@ -278,34 +304,14 @@ fn merge_exposure(
             if current.as_ref() != Some(&row.principal)
                 && let Some(principal) = current.replace(row.principal.clone())
             {
-                write_exposed(&mut writer, &principal, std::mem::take(&mut seen))?;
+                let rows = std::mem::take(&mut seen).rows(&principal);
+                rows.into_iter().try_for_each(|row| writer.push(row))?;
             }
-            let (subjects, _) = packed::decode(&row.coded).map_err(ArchiveError::malformed(&place.label))?;
-            let entry = seen.entry((row.combination, row.class)).or_default();
-            entry.0.push(Key::all_of(&subjects).collect());
-            entry.1 += row.disclosures;
-            Ok(())
+            seen.add_row(&row).map_err(ArchiveError::malformed(&place.label))
         },
     )?;
     if let Some(principal) = current {
-        write_exposed(&mut writer, &principal, seen)?;
+        seen.rows(&principal).into_iter().try_for_each(|row| writer.push(row))?;
     }
     writer.finish()
-}
-
-fn write_exposed(
-    writer: &mut TableWriter<'_, Exposed>,
-    principal: &rastro_model::Principal,
-    seen: OfPrincipal,
-) -> Result<(), ArchiveError> {
-    let mut seen: Vec<_> = seen.into_iter().collect();
-    seen.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut rows = Vec::new();
-    for ((combination, class), (sets, disclosures)) in seen {
-        let mut keys: Vec<Key> = sets.into_iter().flatten().collect();
-        keys.sort_unstable();
-        keys.dedup();
-        push_rows(&mut rows, principal, &combination, class, keys, disclosures);
-    }
-    rows.into_iter().try_for_each(|row| writer.push(row))
 }

@@ -1,7 +1,6 @@
 //! Files of tables, opened: their pages read where they are needed.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::{BooleanArray, RecordBatch};
@@ -15,12 +14,16 @@ use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use rastro_ledger::Schema;
 
+use crate::archive::Told;
+use crate::clock::Clock;
 use crate::columns::Malformed;
 use crate::error::ArchiveError;
+use crate::kept::Kept;
 use crate::manifest::{Segment, TableFile};
 use crate::objects::{ObjectFile, Objects};
-use crate::row::{BulkSet, Key};
-use crate::table::{BATCH_ROWS, Table};
+use crate::packed;
+use crate::row::{BulkSet, Key, ints_of};
+use crate::table::{BATCH_ROWS, Table, decode_clock};
 
 /// A file of a table.
 #[derive(Clone, Debug)]
@@ -34,10 +37,8 @@ impl OpenTable {
     /// Opens a file and reads its metadata and page index.
     pub(crate) fn open(objects: &Objects, file: &TableFile) -> Result<OpenTable, ArchiveError> {
         let object = objects.open_file(&file.path, file.bytes)?;
-        // Absent columns of later versions are no fault; those of this one are found missing when read.
-        let options = ArrowReaderOptions::new()
-            .with_page_index_policy(PageIndexPolicy::Optional)
-            .with_schema(file.table.columns());
+        // Which columns there are depends on the version; those that are missing are found so when read.
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata =
             ArrowReaderMetadata::load(&object, options).map_err(ArchiveError::parquet(&file.path))?;
         Ok(OpenTable { file: object, metadata, rows: file.rows })
@@ -92,11 +93,15 @@ impl OpenTable {
     }
 
     /// Returns the rows of the pages that may hold one of `keys` (one type, rising) in `column`.
-    pub(crate) fn pages_with(&self, column: &str, keys: &[Key]) -> RowSelection {
+    pub(crate) fn pages_with(&self, column: &str, keys: &[Key]) -> Vec<Range<usize>> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let ints: Vec<i64> = ints_of(keys).collect();
         self.pages(column, |index, page| match index {
             ColumnIndexMetaData::INT64(index) => {
                 let span = index.min_value(page).zip(index.max_value(page));
-                span.is_some_and(|(min, max)| meets(keys, &Key::Int(*min), &Key::Int(*max)))
+                span.is_some_and(|(min, max)| meets(&ints, min, max))
             }
             ColumnIndexMetaData::FIXED_LEN_BYTE_ARRAY(index) => {
                 let uuid =
@@ -112,8 +117,8 @@ impl OpenTable {
         })
     }
 
-    /// Returns the rows of the pages of a column that `wanted` says by their index; all where there is none.
-    fn pages(&self, column: &str, wanted: impl Fn(&ColumnIndexMetaData, usize) -> bool) -> RowSelection {
+    /// Returns the rows of each page of a column that `wanted` says by its index; all where there is none.
+    fn pages(&self, column: &str, wanted: impl Fn(&ColumnIndexMetaData, usize) -> bool) -> Vec<Range<usize>> {
         let metadata = self.metadata.metadata();
         let place = (0..).zip(self.metadata.parquet_schema().columns()).find(|(_, c)| c.name() == column);
         let place: usize = place.map_or(usize::MAX, |(at, _)| at);
@@ -131,33 +136,31 @@ impl OpenTable {
                     };
                     for page in 0..pages.page_locations().len() {
                         if wanted(index, page) {
-                            push_range(&mut ranges, before + first(page)..before + first(page + 1));
+                            ranges.push(before + first(page)..before + first(page + 1));
                         }
                     }
                 }
-                _ => push_range(&mut ranges, before..before + rows),
+                _ => ranges.push(before..before + rows),
             }
             before += rows;
         }
-        RowSelection::from_consecutive_ranges(ranges.into_iter(), before)
+        ranges
     }
 
     /// Returns the rows of the pages of a text column that may hold `word`.
-    pub(crate) fn pages_with_word(&self, column: &str, word: &str) -> RowSelection {
+    pub(crate) fn pages_with_word(&self, column: &str, word: &str) -> Vec<Range<usize>> {
         self.pages_with(column, &[Key::Text(word.as_bytes().into())])
     }
-}
 
-fn push_range(ranges: &mut Vec<Range<usize>>, range: Range<usize>) {
-    match ranges.last_mut() {
-        Some(last) if last.end == range.start => last.end = range.end,
-        _ if range.is_empty() => {}
-        _ => ranges.push(range),
+    /// Selects rows, given in their order.
+    pub(crate) fn select(&self, ranges: impl IntoIterator<Item = Range<usize>>) -> RowSelection {
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
+        RowSelection::from_consecutive_ranges(ranges.into_iter(), rows)
     }
 }
 
 /// Returns whether one of `keys`, rising, lies from `min` to `max`.
-fn meets(keys: &[Key], min: &Key, max: &Key) -> bool {
+fn meets<K: Ord>(keys: &[K], min: &K, max: &K) -> bool {
     keys.get(keys.partition_point(|key| key < min)).is_some_and(|key| key <= max)
 }
 
@@ -182,31 +185,25 @@ pub(crate) struct OpenSegment {
     pub(crate) facts: Segment,
     pub(crate) schemas: Vec<Arc<Schema>>,
     tables: Vec<(Table, OpenTable)>,
-    room: Arc<Room>,
+    pub(crate) kept: Arc<Kept>,
     /// All sets, once they were read, if there was room for them.
-    sets: Arc<OnceLock<Arc<[BulkSet]>>>,
+    sets: Arc<OnceLock<Arc<[KeptSet]>>>,
+    clock: Arc<OnceLock<Arc<Clock>>>,
 }
 
-/// How many bytes of sets segments may keep in memory, together; none by default.
-#[derive(Debug, Default)]
-pub(crate) struct Room(AtomicU64);
-
-impl Room {
-    pub(crate) fn new(bytes: u64) -> Room {
-        Room(AtomicU64::new(bytes))
-    }
-
-    fn take(&self, bytes: u64) -> bool {
-        let less = |left: u64| left.checked_sub(bytes);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
-    }
+/// A large set, what helps to find keys in it, and what is told of its statement.
+#[derive(Debug)]
+pub(crate) struct KeptSet {
+    pub(crate) set: BulkSet,
+    pub(crate) index: Box<[u32]>,
+    pub(crate) told: Told,
 }
 
 impl OpenSegment {
     pub(crate) fn open(
         objects: &Objects,
         facts: &Segment,
-        room: &Arc<Room>,
+        kept: &Arc<Kept>,
     ) -> Result<OpenSegment, ArchiveError> {
         let opened = facts.files.iter().map(|file| Ok((file.table, OpenTable::open(objects, file)?)));
         let schemas = facts
@@ -217,22 +214,51 @@ impl OpenSegment {
             schemas: schemas.collect(),
             tables: opened.collect::<Result<_, ArchiveError>>()?,
             facts: facts.clone(),
-            room: Arc::clone(room),
+            kept: Arc::clone(kept),
             sets: Arc::default(),
+            clock: Arc::default(),
         })
     }
 
     /// Returns all sets; they are kept in memory where there is room.
-    pub(crate) fn all_sets(&self) -> Result<Arc<[BulkSet]>, ArchiveError> {
+    pub(crate) fn all_sets(&self) -> Result<Arc<[KeptSet]>, ArchiveError> {
         if let Some(kept) = self.sets.get() {
             return Ok(Arc::clone(kept));
         }
-        let sets: Arc<[BulkSet]> = self.sets(None)?.into();
-        if self.facts.file(Table::Sets).is_some_and(|file| self.room.take(file.bytes)) {
+        let sets = self.sets(None)?;
+        let told = self.told(sets.iter().filter_map(|set| self.offset_of(set.row)).collect())?;
+        let all = sets.into_iter().map(|set| {
+            let told = told.get(&set.row).cloned().ok_or_else(|| self.malformed("line"))?;
+            let index = packed::index(&set.coded).map_err(|column| self.malformed(column))?;
+            Ok(KeptSet { set, index, told })
+        });
+        let all: Arc<[KeptSet]> = all.collect::<Result<Vec<_>, ArchiveError>>()?.into();
+        if self.facts.file(Table::Sets).is_some_and(|file| self.kept.take_room(file.bytes)) {
             // Whoever was first kept the same.
-            let _ = self.sets.set(Arc::clone(&sets));
+            let _ = self.sets.set(Arc::clone(&all));
         }
-        Ok(sets)
+        Ok(all)
+    }
+
+    /// Returns which entry came when, as far as that is needed to read the segment; it is read once.
+    pub(crate) fn clock(&self) -> Result<Arc<Clock>, ArchiveError> {
+        if let Some(kept) = self.clock.get() {
+            return Ok(Arc::clone(kept));
+        }
+        let mut ticks = Vec::new();
+        // Earlier versions have none: they write the numbers of entries out.
+        if let Some(table) = self.table(Table::Clock) {
+            for batch in table.read(&[], None)? {
+                ticks.extend(decode_clock(&batch?).map_err(ArchiveError::malformed(table.file.path()))?);
+            }
+        }
+        let clock = Clock::of_rows(ticks).map_err(|column| self.malformed(column))?;
+        Ok(Arc::clone(self.clock.get_or_init(|| Arc::new(clock))))
+    }
+
+    /// Returns the columns of `statements` that give the numbers of entries.
+    pub(crate) fn entry_columns(&self) -> [&'static str; 2] {
+        ["time", if self.table(Table::Clock).is_some() { "after" } else { "entry" }]
     }
 
     /// Returns a table, if it has rows.
@@ -242,7 +268,7 @@ impl OpenSegment {
 
     /// Returns where a row of `statements` is in its file.
     pub(crate) fn offset_of(&self, row: u64) -> Option<u32> {
-        let offset = row.checked_sub(self.facts.first_entry).filter(|offset| *offset < self.facts.entries)?;
+        let offset = row.checked_sub(self.facts.first_line()).filter(|offset| *offset < self.facts.entries)?;
         u32::try_from(offset).ok()
     }
 }

@@ -1,4 +1,4 @@
-//! Sets as the archive codes them: as the log does, or in one of two ways that suit large sets of integers better.
+//! Sets as the archive codes them: as the log does, or in one of three ways that suit many integers better.
 //! `docs/archive-format.md`, "Packed sets", has the bytes.
 
 mod adaptive;
@@ -11,6 +11,9 @@ use crate::columns::Malformed;
 /// The log's own codings begin with other bytes.
 const SPLIT: u8 = 0x05;
 const ADAPTIVE: u8 = 0x06;
+const WAYS: u8 = 0x07;
+/// Ways of being shown that are coded together.
+pub(crate) const WAYS_MAX: usize = 8;
 /// Tag, count, first key.
 const HEAD_LEN: usize = 13;
 /// From here on a set is coded so that single keys are found in it.
@@ -41,6 +44,19 @@ pub(crate) fn encode_least(subjects: &Subjects) -> Vec<u8> {
     }
 }
 
+/// Returns integer keys, rising, each with bits that say in which of several ways it was shown, in the fewest bytes.
+pub(crate) fn encode_ways(keys: &[i64], marks: &[u8], ways: usize) -> Vec<u8> {
+    adaptive::encode_ways(keys, marks, ways)
+}
+
+/// Reads what [`encode_ways`] wrote: the keys of each way.
+pub(crate) fn decode_ways(bytes: &[u8]) -> Result<Vec<Vec<i64>>, Malformed> {
+    if bytes.first() != Some(&WAYS) {
+        return Err("coded");
+    }
+    adaptive::decode_ways(bytes).ok_or("coded")
+}
+
 /// Reads what [`encode_findable`] or [`encode_least`] wrote: the subjects left, and how many were erased. At most
 /// [`SUBJECTS_MAX`].
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Subjects, u32), Malformed> {
@@ -52,18 +68,28 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Subjects, u32), Malformed> {
     Ok((Subjects::Ints(keys.ok_or("coded")?), 0))
 }
 
-/// Reads any bytes as a packed set, in both ways, for fuzzing: all keys, and which of `keys`, rising, are among them.
-/// `None`: it is no set.
+/// Reads any bytes as a packed set for fuzzing: all keys, and which of `keys`, rising, are among them; of a set with
+/// ways of being shown, the keys of the first that has some. `None`: it is no set.
 pub fn read_packed(bytes: &[u8], keys: &[i64]) -> Option<(Subjects, Vec<i64>)> {
-    let members = members(bytes, keys);
+    if let Ok(ways) = decode_ways(bytes) {
+        let all = ways.into_iter().find(|keys| !keys.is_empty())?;
+        let among = keys.iter().filter(|key| all.binary_search(key).is_ok()).copied().collect();
+        return Some((Subjects::Ints(all), among));
+    }
+    let members = index(bytes).and_then(|index| members(bytes, &index, keys));
     let (subjects, _) = decode(bytes).ok()?;
     Some((subjects, members.ok()?))
 }
 
-/// Returns which of the integers `keys`, rising, are in a coded set.
-pub(crate) fn members(bytes: &[u8], keys: &[i64]) -> Result<Vec<i64>, Malformed> {
+/// Returns what helps to find keys in a coded set; nothing for a coding in which they are not found one by one.
+pub(crate) fn index(bytes: &[u8]) -> Result<Box<[u32]>, Malformed> {
+    if bytes.first() == Some(&SPLIT) { split::index(bytes).ok_or("coded") } else { Ok(Box::default()) }
+}
+
+/// Returns which of the integers `keys` are in a coded set, given its [`index`].
+pub(crate) fn members(bytes: &[u8], index: &[u32], keys: &[i64]) -> Result<Vec<i64>, Malformed> {
     if bytes.first() == Some(&SPLIT) {
-        return split::members(bytes, keys).ok_or("coded");
+        return split::members(bytes, index, keys).ok_or("coded");
     }
     let (subjects, _) = decode(bytes)?;
     let Subjects::Ints(all) = subjects else { return Ok(Vec::new()) };
@@ -76,12 +102,12 @@ fn put_head(out: &mut Vec<u8>, tag: u8, keys: &[i64]) {
     out.extend_from_slice(&keys.first().copied().unwrap_or_default().to_le_bytes());
 }
 
-/// Returns the count of keys, the first, and the bytes behind.
-fn read_head(bytes: &[u8]) -> Option<(usize, i64, &[u8])> {
+/// Returns the count of keys, `least` or more, the first, and the bytes behind.
+fn read_head(bytes: &[u8], least: usize) -> Option<(usize, i64, &[u8])> {
     let (head, rest) = bytes.split_first_chunk::<HEAD_LEN>()?;
     let [_, a, b, c, d, first @ ..] = *head;
     let count = u32::from_le_bytes([a, b, c, d]) as usize;
-    (2..=SUBJECTS_MAX).contains(&count).then_some((count, i64::from_le_bytes(first), rest))
+    (least..=SUBJECTS_MAX).contains(&count).then_some((count, i64::from_le_bytes(first), rest))
 }
 
 #[cfg(test)]
@@ -108,7 +134,8 @@ mod tests {
         asked.dedup();
         for coded in all {
             assert_eq!(decode(&coded), Ok((subjects.clone(), 0)), "{:02x?}", coded.first());
-            assert_eq!(members(&coded, &asked), Ok(among(&asked)), "{:02x?}", coded.first());
+            let found = members(&coded, &index(&coded).unwrap(), &asked);
+            assert_eq!(found, Ok(among(&asked)), "{:02x?}", coded.first());
             let (short, long) = (coded.get(..coded.len() - 1).unwrap(), [&*coded, &[0]].concat());
             assert_ne!(decode(short), Ok((subjects.clone(), 0)));
             assert_ne!(decode(&long), Ok((subjects.clone(), 0)));
@@ -135,11 +162,46 @@ mod tests {
                 (5u8..7, 0u32..5_000, any::<i64>(), prop::collection::vec(any::<u8>(), 0..600))
         ) {
             let bytes = [&[tag][..], &count.to_le_bytes(), &first.to_le_bytes(), &rest].concat();
-            let found = members(&bytes, &[i64::MIN, -1, 0, 1, first, i64::MAX]);
+            let asked = [i64::MIN, -1, 0, 1, first, i64::MAX];
+            let found = index(&bytes).and_then(|index| members(&bytes, &index, &asked));
             if let Ok((Subjects::Ints(keys), _)) = decode(&bytes) {
                 prop_assert!(keys.is_sorted_by(|a, b| a < b));
                 let found = found.unwrap();
                 prop_assert!(found.iter().all(|key| keys.binary_search(key).is_ok()));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn prop_ways_of_being_shown_come_back(
+            (ways, marked) in (2usize..=8).prop_flat_map(|ways| {
+                let marks = 1u8..=u8::MAX >> (8 - ways);
+                let near = prop::collection::btree_map(0i64..3_000, marks.clone(), 1..400);
+                let any = prop::collection::btree_map(any::<i64>(), marks, 0..40);
+                (Just(ways), (near, any).prop_map(|(mut near, any)| { near.extend(any); near }))
+            })
+        ) {
+            let (keys, marks): (Vec<i64>, Vec<u8>) = marked.into_iter().unzip();
+            let coded = encode_ways(&keys, &marks, ways);
+            let of_way = |way: usize| -> Vec<i64> {
+                let marked = keys.iter().zip(&marks).filter(|(_, mark)| **mark >> way & 1 == 1);
+                marked.map(|(key, _)| *key).collect()
+            };
+            prop_assert_eq!(decode_ways(&coded), Ok((0..ways).map(of_way).collect()));
+            for other in [coded.get(..coded.len() - 1).unwrap(), &[&*coded, &[0]].concat()] {
+                prop_assert!(decode_ways(other).is_err());
+            }
+        }
+
+        #[test]
+        fn prop_any_bytes_give_ways_or_an_error(
+            (count, first, ways, rest) in
+                (0u32..5_000, any::<i64>(), 0u8..10, prop::collection::vec(any::<u8>(), 0..600))
+        ) {
+            let bytes = [&[WAYS][..], &count.to_le_bytes(), &first.to_le_bytes(), &[ways], &rest].concat();
+            if let Ok(sets) = decode_ways(&bytes) {
+                prop_assert!(sets.iter().all(|keys| keys.is_sorted_by(|a, b| a < b)));
             }
         }
     }
@@ -181,5 +243,11 @@ mod tests {
         households.sort_unstable();
         households.dedup();
         assert!(bits(&households) < 5.0, "{}", bits(&households));
+        // Who was searched for and then looked at is coded once: a mark costs less than half a bit.
+        let marks: Vec<u8> = searched.iter().map(|key| if team.contains(key) { 3 } else { 1 }).collect();
+        let apart = encode_least(&Subjects::Ints(searched.clone())).len();
+        let looked_at = encode_least(&Subjects::Ints(team)).len();
+        let together = encode_ways(&searched, &marks, 2).len();
+        assert!(together - apart < searched.len() / 16 && together < apart + looked_at, "{together} {apart}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rastro_ledger::{ControlKind, Outcome, Session, StatementText, Subjects};
 use rastro_model::{Certainty, Principal, SubjectKey};
 
+use crate::columns::Malformed;
 use crate::packed;
 
 /// The key of a subject as the ledger holds it; sorts by type, then by value. Rows of which no subject is
@@ -68,6 +69,11 @@ impl Key {
             Key::Unattributed(_) => 3,
         }
     }
+}
+
+/// Returns the integers among keys.
+pub(crate) fn ints_of(keys: &[Key]) -> impl Iterator<Item = i64> {
+    keys.iter().filter_map(|key| if let Key::Int(key) = key { Some(*key) } else { None })
 }
 
 /// Returns the number of a set's type, as [`Key::class`].
@@ -241,11 +247,12 @@ pub(crate) struct ReasonRow {
     pub(crate) reason: Arc<str>,
 }
 
-/// A row of `exposure`: the distinct subjects that a principal was shown in the same way.
+/// A row of `exposure`: the distinct subjects that a principal was shown in the same way, or in one of several.
 #[derive(Clone, Debug)]
 pub(crate) struct Exposed {
     pub(crate) principal: Principal,
-    pub(crate) combination: Arc<Combination>,
+    /// One or more, of the same kind.
+    pub(crate) ways: Vec<Arc<Combination>>,
     pub(crate) class: u8,
     pub(crate) subjects: u64,
     /// Rows of `disclosures` behind it.
@@ -254,12 +261,25 @@ pub(crate) struct Exposed {
 }
 
 impl Exposed {
-    /// Returns whether both say the same, however the set is coded: earlier versions had other codings.
-    pub(crate) fn says(&self, other: &Exposed) -> bool {
-        let Exposed { principal, combination, class, subjects, disclosures, coded } = self;
-        let facts = (&other.principal, &other.combination, other.class, other.subjects, other.disclosures);
-        (principal, combination, *class, *subjects, *disclosures) == facts
-            && (*coded == other.coded
-                || packed::decode(coded).is_ok_and(|set| packed::decode(&other.coded) == Ok(set)))
+    /// Returns the subjects of each way.
+    pub(crate) fn sets(&self) -> Result<Vec<(Arc<Combination>, Subjects)>, Malformed> {
+        let sets = match &*self.ways {
+            [_] => vec![packed::decode(&self.coded)?.0],
+            _ => packed::decode_ways(&self.coded)?.into_iter().map(Subjects::Ints).collect(),
+        };
+        if sets.len() != self.ways.len() || sets.iter().any(|set| class_of(set) != self.class) {
+            return Err("coded");
+        }
+        Ok(self.ways.iter().cloned().zip(sets).collect())
+    }
+
+    /// Returns whether there are as many distinct subjects as the row says.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let mut keys: Vec<Key> = Vec::new();
+        let Ok(sets) = self.sets() else { return false };
+        sets.iter().for_each(|(_, subjects)| keys.extend(Key::all_of(subjects)));
+        keys.sort_unstable();
+        keys.dedup();
+        keys.len() as u64 == self.subjects
     }
 }

@@ -1,5 +1,6 @@
-//! The five tables: their columns, how they are laid out in Parquet, rows to batches and back.
+//! The six tables: their columns, how they are laid out in Parquet, rows to batches and back.
 
+mod clock;
 mod disclosures;
 mod exposure;
 mod reasons;
@@ -15,11 +16,12 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use disclosures::{Combinations, decode_disclosures, encode_disclosures};
+pub(crate) use clock::{decode_clock, encode_clock};
+pub(crate) use disclosures::{Combinations, decode_disclosures, decode_keyed, encode_disclosures};
 pub(crate) use exposure::{decode_exposure, encode_exposure};
 pub(crate) use reasons::{decode_reasons, encode_reasons};
 pub(crate) use sets::{decode_sets, encode_sets};
-pub(crate) use statements::{StatementReader, encode_statements};
+pub(crate) use statements::{StatementReader, encode_statements, entries_of};
 
 /// Rows of a batch while writing and reading.
 pub(crate) const BATCH_ROWS: usize = 8192;
@@ -38,12 +40,20 @@ pub enum Table {
     Reasons,
     /// The distinct subjects of each principal.
     Exposure,
+    /// Which entry came when.
+    Clock,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 5] =
-        [Table::Statements, Table::Disclosures, Table::Sets, Table::Reasons, Table::Exposure];
+    pub const ALL: [Table; 6] = [
+        Table::Statements,
+        Table::Disclosures,
+        Table::Sets,
+        Table::Reasons,
+        Table::Exposure,
+        Table::Clock,
+    ];
 
     /// Returns the name of the table, which is its directory.
     pub fn name(self) -> &'static str {
@@ -53,27 +63,30 @@ impl Table {
             Table::Sets => "sets",
             Table::Reasons => "reasons",
             Table::Exposure => "exposure",
+            Table::Clock => "clock",
         }
     }
 
     pub(crate) fn columns(self) -> SchemaRef {
-        static ALL: LazyLock<[SchemaRef; 5]> = LazyLock::new(|| {
+        static ALL: LazyLock<[SchemaRef; 6]> = LazyLock::new(|| {
             [
                 statements::fields(),
                 disclosures::fields(),
                 sets::fields(),
                 reasons::fields(),
                 exposure::fields(),
+                clock::fields(),
             ]
             .map(|fields| Arc::new(Columns::new(fields)))
         });
-        let [statements, disclosures, sets, reasons, exposure] = &*ALL;
+        let [statements, disclosures, sets, reasons, exposure, clock] = &*ALL;
         Arc::clone(match self {
             Table::Statements => statements,
             Table::Disclosures => disclosures,
             Table::Sets => sets,
             Table::Reasons => reasons,
             Table::Exposure => exposure,
+            Table::Clock => clock,
         })
     }
 
@@ -86,6 +99,9 @@ impl Table {
             .set_created_by(concat!("rastro ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(about))
             .set_max_row_group_row_count(Some(1 << 20))
+            // A column that says the same over and over has one page; pages that rows are looked up in are small.
+            .set_data_page_row_count_limit(1 << 20)
+            .set_data_page_size_limit(64 << 10)
             .set_write_batch_size(1024);
         match self {
             Table::Statements => statements::lay_out(all),
@@ -93,6 +109,7 @@ impl Table {
             Table::Sets => sets::lay_out(all),
             Table::Reasons => reasons::lay_out(all),
             Table::Exposure => exposure::lay_out(all),
+            Table::Clock => clock::lay_out(all),
         }
         .build()
     }
@@ -115,7 +132,13 @@ fn encoded(builder: WriterPropertiesBuilder, column: &str, encoding: Encoding) -
 /// Numbers of statements by subject. Those that show a subject mostly follow each other in one session: in eight
 /// bytes each, their numbers repeat all but one, which zstd finds.
 fn lines(builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    encoded(builder, "line", Encoding::PLAIN).set_column_compression(ColumnPath::from("line"), zstd(9))
+    let builder = encoded(builder, "line", Encoding::PLAIN);
+    paged(builder.set_column_compression(ColumnPath::from("line"), zstd(9)), "line", 16 << 10)
+}
+
+/// Pages of about so many bytes before compression.
+fn paged(builder: WriterPropertiesBuilder, column: &str, bytes: usize) -> WriterPropertiesBuilder {
+    builder.set_column_data_page_size_limit(ColumnPath::from(column), bytes)
 }
 
 /// Statistics for each page, so that pages can be passed over.
@@ -126,8 +149,10 @@ fn indexed(builder: WriterPropertiesBuilder, column: &str) -> WriterPropertiesBu
 /// The columns of a subject, by which the table is sorted.
 fn subjects(builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     let mut builder = rising(builder, "subject_int");
+    // A thousand rows where keys lie far apart, four thousand where they are dense.
+    builder = paged(builder, "subject_int", 512);
     for column in ["subject_uuid", "subject_text", "subject_bytes"] {
-        builder = encoded(builder, column, Encoding::DELTA_BYTE_ARRAY);
+        builder = paged(encoded(builder, column, Encoding::DELTA_BYTE_ARRAY), column, 16 << 10);
     }
     for column in ["subject_int", "subject_uuid", "subject_text", "subject_bytes"] {
         builder = indexed(builder, column);

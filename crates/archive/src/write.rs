@@ -10,8 +10,9 @@ use crate::manifest::{TableFile, hex};
 use crate::objects::{Objects, Upload};
 use crate::table::{BATCH_ROWS, Table};
 
-/// Version of the files' format; that of files with sets that the log's codings alone code was 1.
-const FORMAT: &str = "2";
+/// Version of the files' format. In version 1 the log's codings alone code sets; in both before this statements have
+/// the numbers of their entries, and exposure a row for each way of being shown.
+const FORMAT: &str = "3";
 
 /// Where the files of a segment go, and what their metadata says.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use rastro_sim::{ScratchCluster, ScratchOptions};
 
-use crate::ask::drop_page_cache;
+use crate::ask::{drop_page_cache, median};
 use crate::ingest::principal_name;
 use crate::options::Options;
 use crate::year::{TEXTS, play};
@@ -28,11 +28,6 @@ fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(f64, T)
     let began = Instant::now();
     let done = work()?;
     Ok((began.elapsed().as_secs_f64() * 1e3, done))
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Fills a table with a row a disclosure, indexed by subject and by principal.

@@ -78,7 +78,7 @@ impl<'a> ByLine<'a> {
         rows.reserve(held.len());
         for Held { key, line, combination } in held {
             let Some(combination) = self.known.get(combination as usize) else { continue };
-            let row = self.segment.facts.first_entry + u64::from(line);
+            let row = self.segment.facts.first_line() + u64::from(line);
             rows.push(Disclosed { key: Key::Int(key), row, combination: Arc::clone(combination) });
         }
         if is_mixed {

@@ -9,12 +9,10 @@ use rastro_model::Principal;
 use crate::archive::combination_of;
 use crate::build::is_in_rows;
 use crate::error::ArchiveError;
-use crate::exposed::push_rows;
+use crate::exposed::Seen;
 use crate::open::OpenSegment;
-use crate::row::{Combination, Exposed, Key, class_of};
+use crate::row::{Exposed, Key, class_of};
 use crate::table::{Combinations, Table, decode_exposure};
-
-type Seen = BTreeMap<(Arc<Combination>, u8), (Vec<Key>, u64)>;
 
 /// Collects what the entries of a segment say, principal by principal, and takes what agrees off the table.
 pub(super) struct ExposureCheck {
@@ -50,11 +48,10 @@ impl ExposureCheck {
                 if !is_rows || matches!(set.subjects, Subjects::Unattributed { .. }) {
                     continue;
                 }
-                let combination = combination_of(set.kind, set.fields, set.certainty, &entry.schema);
-                let of_principal = self.seen.entry(disclosure.principal.clone()).or_default();
-                let seen = of_principal.entry((Arc::new(combination), class_of(&set.subjects))).or_default();
-                seen.0.extend(Key::all_of(&set.subjects));
-                seen.1 += set.subjects.len() as u64;
+                let way = Arc::new(combination_of(set.kind, set.fields, set.certainty, &entry.schema));
+                let seen = self.seen.entry(disclosure.principal.clone()).or_default();
+                let keys = Key::all_of(&set.subjects);
+                seen.add(&way, class_of(&set.subjects), keys, set.subjects.len() as u64);
             }
         }
         // The last principal may go on in the next rows.
@@ -65,14 +62,11 @@ impl ExposureCheck {
 
     fn compare_first(&mut self) {
         let Some((principal, seen)) = self.seen.pop_first() else { return };
-        let mut rows = Vec::new();
-        for ((combination, class), (mut keys, disclosures)) in seen {
-            keys.sort_unstable();
-            keys.dedup();
-            push_rows(&mut rows, &principal, &combination, class, keys, disclosures);
+        let mut stored = Seen::default();
+        for row in self.stored.remove(&principal).unwrap_or_default() {
+            self.agrees &= row.is_consistent() && stored.add_row(&row).is_ok();
         }
-        let stored = self.stored.remove(&principal).unwrap_or_default();
-        self.agrees &= stored.len() == rows.len() && stored.iter().zip(&rows).all(|(a, b)| a.says(b));
+        self.agrees &= stored.says(seen);
     }
 
     /// Returns whether the table says what all entries say, and nothing else.

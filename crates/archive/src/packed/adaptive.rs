@@ -1,7 +1,7 @@
 //! Gaps between keys by an adaptive range coder. Which keys somebody was shown is a mixture: neighbours, those of the
 //! own team, and anybody. How long a gap is, is told by the one before, and the coder learns how.
 
-use super::{ADAPTIVE, HEAD_LEN, put_head, read_head};
+use super::{ADAPTIVE, HEAD_LEN, WAYS, WAYS_MAX, put_head, read_head};
 
 /// Probabilities are of 2^16; a new one is even.
 const BITS: u32 = 16;
@@ -20,25 +20,69 @@ const NEAR: usize = 3;
 pub(super) fn encode(keys: &[i64]) -> Vec<u8> {
     let mut out = Vec::new();
     put_head(&mut out, ADAPTIVE, keys);
+    encode_behind(out, keys, None)
+}
+
+/// Codes keys, rising, each with bits that say in which of `ways` (2 to [`WAYS_MAX`]) it was shown.
+pub(super) fn encode_ways(keys: &[i64], marks: &[u8], ways: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_head(&mut out, WAYS, keys);
+    out.push(ways as u8);
+    encode_behind(out, keys, Some((marks, ways)))
+}
+
+fn encode_behind(out: Vec<u8>, keys: &[i64], marks: Option<(&[u8], usize)>) -> Vec<u8> {
     let mut coder = Encoder { out, low: 0, range: u32::MAX };
     let mut model = Model::default();
-    for pair in keys.windows(2) {
-        let [a, b] = pair else { continue };
-        let gap = (*b as u64).wrapping_sub(*a as u64) - 1;
+    let mut before = None;
+    for (at, key) in keys.iter().enumerate() {
         // A coder that writes does not fail.
-        let _ = model.gap(&mut coder, gap);
+        if let Some(before) = before.replace(*key) {
+            let _ = model.gap(&mut coder, (*key as u64).wrapping_sub(before as u64) - 1);
+        }
+        if let Some((marks, ways)) = marks {
+            let _ = model.mark(&mut coder, ways, marks.get(at).copied().unwrap_or_default());
+        }
     }
     coder.finish()
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<i64>> {
-    let (count, first, rest) = read_head(bytes)?;
+    let (count, first, rest) = read_head(bytes, 2)?;
     let mut coder = Decoder::new(rest)?;
     let mut model = Model::default();
     let (mut keys, mut key) = (vec![first], first);
     for _ in 1..count {
         key = key.checked_add_unsigned(model.gap(&mut coder, 0)?)?.checked_add(1)?;
         keys.push(key);
+    }
+    coder.is_done().then_some(keys)
+}
+
+/// Reads what [`encode_ways`] wrote: the keys of each way.
+pub(super) fn decode_ways(bytes: &[u8]) -> Option<Vec<Vec<i64>>> {
+    let (count, first, rest) = read_head(bytes, 1)?;
+    let (ways, rest) = rest.split_first()?;
+    let ways = usize::from(*ways);
+    if !(2..=WAYS_MAX).contains(&ways) {
+        return None;
+    }
+    let mut coder = Decoder::new(rest)?;
+    let mut model = Model::default();
+    let (mut keys, mut key) = (vec![Vec::new(); ways], first);
+    for at in 0..count {
+        if at > 0 {
+            key = key.checked_add_unsigned(model.gap(&mut coder, 0)?)?.checked_add(1)?;
+        }
+        let mark = model.mark(&mut coder, ways, 0)?;
+        if mark == 0 {
+            return None;
+        }
+        for (way, keys) in keys.iter_mut().enumerate() {
+            if mark >> way & 1 == 1 {
+                keys.push(key);
+            }
+        }
     }
     coder.is_done().then_some(keys)
 }
@@ -54,12 +98,22 @@ struct Model {
     /// By the length: its second bit, and then the third.
     seconds: [[Chance; 4]; 65],
     before: usize,
+    /// By whether the gap before was a small one, and whether the key before was shown in the way: a tree of the bits
+    /// of the mark.
+    marks: [[[Chance; 1 << WAYS_MAX]; 2]; 2],
+    mark: u8,
 }
 
 impl Default for Model {
     fn default() -> Model {
         let even = Chance(1 << (BITS - 1), 0);
-        Model { lengths: [[even; 1 << LENGTH_BITS]; 2], seconds: [[even; 4]; 65], before: 0 }
+        Model {
+            lengths: [[even; 1 << LENGTH_BITS]; 2],
+            seconds: [[even; 4]; 65],
+            before: 0,
+            marks: [[[even; 1 << WAYS_MAX]; 2]; 2],
+            mark: 0,
+        }
     }
 }
 
@@ -96,6 +150,21 @@ impl Model {
             value = value << bits | u64::from(coder.direct(bits, some)?);
         }
         Some(value)
+    }
+
+    /// Codes, or reads, in which ways the key behind the last gap was shown.
+    fn mark(&mut self, coder: &mut impl Coder, ways: usize, mark: u8) -> Option<u8> {
+        let marks = self.marks.get_mut(usize::from(self.before <= NEAR))?;
+        let mut node = 1;
+        let mut found = 0;
+        for way in 0..ways {
+            let chance = marks.get_mut(usize::from(self.mark >> way & 1))?.get_mut(node)?;
+            let bit = coder.bit(chance, mark >> way & 1 == 1)?;
+            node = node << 1 | usize::from(bit);
+            found |= u8::from(bit) << way;
+        }
+        self.mark = found;
+        Some(found)
     }
 }
 

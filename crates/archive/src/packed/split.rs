@@ -1,6 +1,8 @@
 //! Keys in two parts (Elias and Fano's): their low bits side by side, their high bits as places in a bitmap. A key is
 //! found by counting bits, word after word, and looking at the few low parts that share its high part.
 
+use std::cmp::Ordering;
+
 use super::{SPLIT, put_head, read_head};
 
 /// Codes keys, rising and more than one.
@@ -44,45 +46,33 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Vec<i64>> {
     (keys.len() == split.count).then_some(keys)
 }
 
-/// Returns which of `asked`, rising, are among the keys; nothing is said of a set that is not as [`encode`] makes it.
-pub(super) fn members(bytes: &[u8], asked: &[i64]) -> Option<Vec<i64>> {
+/// Bits of the bitmap between two counts of an index.
+const STRIDE: u64 = 512;
+
+/// Counts the bits that are set before each [`STRIDE`] bits of the bitmap; `None`: it is no set.
+pub(super) fn index(bytes: &[u8]) -> Option<Box<[u32]>> {
+    let split = Split::read(bytes)?;
+    let mut before = 0;
+    let counts = split.high.chunks(STRIDE as usize / 8).map(|some| {
+        let counted = before;
+        before += some.chunks(8).map(|word| le_word(word).count_ones()).sum::<u32>();
+        counted
+    });
+    Some(counts.collect())
+}
+
+/// Returns which of `asked` are among the keys, by the set's [`index`]; nothing is said of a set that is not as
+/// [`encode`] makes it.
+pub(super) fn members(bytes: &[u8], index: &[u32], asked: &[i64]) -> Option<Vec<i64>> {
     let split = Split::read(bytes)?;
     let mut found = Vec::new();
-    // Of the bitmap's words before `word`: how many bits are set.
-    let (mut word, mut before) = (0usize, 0u64);
     for key in asked {
-        if *key <= split.first {
-            found.extend((*key == split.first).then_some(*key));
-            continue;
-        }
-        let value = distance(split.first, *key) - 1;
-        // Keys with this high part stand behind as many zeros.
-        let zeros = value >> split.k;
-        let mut bits = split.word(word);
-        while let Some(all) = bits
-            && 64 * (word as u64 + 1) - before - u64::from(all.count_ones()) < zeros
-        {
-            before += u64::from(all.count_ones());
-            word += 1;
-            bits = split.word(word);
-        }
-        let (mut at, mut place) = (64 * word as u64, before);
-        let mut passed = at - before;
-        while let Some(is_set) = split.bit(at) {
-            if is_set {
-                if passed == zeros && split.value(at, place)? == value {
-                    found.push(*key);
-                    break;
-                }
-                place += 1;
-            } else {
-                passed += 1;
-                if passed > zeros {
-                    break;
-                }
-            }
-            at += 1;
-        }
+        let is_among = match key.cmp(&split.first) {
+            Ordering::Less => false,
+            Ordering::Equal => true,
+            Ordering::Greater => split.has(distance(split.first, *key) - 1, index)?,
+        };
+        found.extend(is_among.then_some(*key));
     }
     Some(found)
 }
@@ -98,7 +88,7 @@ struct Split<'a> {
 
 impl<'a> Split<'a> {
     fn read(bytes: &'a [u8]) -> Option<Split<'a>> {
-        let (count, first, rest) = read_head(bytes)?;
+        let (count, first, rest) = read_head(bytes, 2)?;
         let (k, rest) = rest.split_first()?;
         let k = u32::from(*k);
         let low_bits = (count - 1).checked_mul(k as usize)?;
@@ -113,6 +103,51 @@ impl<'a> Split<'a> {
     fn word(&self, at: usize) -> Option<u64> {
         let rest = self.high.get(at.checked_mul(8)?..).filter(|rest| !rest.is_empty())?;
         Some(le_word(rest))
+    }
+
+    /// Returns whether a value is among those of the set.
+    fn has(&self, value: u64, index: &[u32]) -> Option<bool> {
+        // Values with this high part stand behind as many zeros.
+        let zeros = value >> self.k;
+        let Some((mut at, mut place)) = self.behind_zeros(zeros, index) else { return Some(false) };
+        while self.bit(at) == Some(true) {
+            if self.value(at, place)? == value {
+                return Some(true);
+            }
+            (at, place) = (at + 1, place + 1);
+        }
+        Some(false)
+    }
+
+    /// Returns the place in the bitmap behind so many zeros, and how many bits are set before it.
+    fn behind_zeros(&self, zeros: u64, index: &[u32]) -> Option<(u64, u64)> {
+        if zeros == 0 {
+            return Some((0, 0));
+        }
+        // The last stride that begins behind fewer zeros has the last of them.
+        let zeros_before = |stride: usize| {
+            let ones = index.get(stride).map(|ones| u64::from(*ones));
+            ones.map(|ones| (stride as u64 * STRIDE).saturating_sub(ones))
+        };
+        let (mut from, mut to) = (0, index.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            if zeros_before(middle)? < zeros { from = middle + 1 } else { to = middle }
+        }
+        let stride = from.checked_sub(1)?;
+        let mut left = zeros.checked_sub(zeros_before(stride)?)?;
+        let mut word = stride * (STRIDE as usize / 64);
+        loop {
+            let unset = !self.word(word)?;
+            let count = u64::from(unset.count_ones());
+            if count >= left {
+                let rest = (1..left).fold(unset, |rest, _| rest & rest.wrapping_sub(1));
+                let at = word as u64 * 64 + u64::from(rest.trailing_zeros()) + 1;
+                return Some((at, at - zeros));
+            }
+            left -= count;
+            word += 1;
+        }
     }
 
     fn bit(&self, at: u64) -> Option<bool> {

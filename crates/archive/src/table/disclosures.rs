@@ -7,7 +7,7 @@ use arrow_schema::{ArrowError, Field};
 use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::types::ColumnPath;
 
-use super::{Table, lines, subjects};
+use super::{Table, lines, paged, subjects};
 use crate::columns::{
     Integers, Malformed, SubjectBuilder, SubjectColumns, WordBuilder, Words, integer, subject_fields, words,
 };
@@ -23,7 +23,7 @@ pub(super) fn fields() -> Vec<Field> {
 }
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let mut all = lines(subjects(all));
+    let mut all = paged(lines(subjects(all)), "fields", 2 << 10);
     // Integers are dense: the page index alone tells where one would be.
     for column in ["subject_uuid", "subject_text"] {
         let column = ColumnPath::from(column);
@@ -31,7 +31,7 @@ pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
         all = all.set_column_bloom_filter_fpp(column.clone(), 0.05);
         all = all.set_column_bloom_filter_max_ndv(column, 1 << 19);
     }
-    all.set_data_page_row_count_limit(8192)
+    all
 }
 
 /// Makes a batch of rows.
@@ -85,45 +85,91 @@ impl Combinations {
     }
 }
 
-/// Returns the rows of a batch that `wanted` says of their `row`. Of the columns of the subject only those need be
-/// there in which the rows have theirs.
+/// Returns the rows of a batch that `wanted` says of their `row`.
 pub(crate) fn decode_disclosures(
     batch: &RecordBatch,
     combinations: &mut Combinations,
     wanted: impl Fn(u64) -> bool,
 ) -> Result<Vec<Disclosed>, Malformed> {
-    let subject = SubjectColumns::of(batch)?;
-    let row = Integers::of(batch, "line")?;
-    let unattributed =
-        batch.column_by_name("unattributed").map(|_| Integers::of(batch, "unattributed")).transpose()?;
-    let kind = Words::of(batch, "kind")?;
-    let (fields, certainty) = (Words::of(batch, "fields")?, Words::of(batch, "certainty")?);
-    let mut shared = HashMap::new();
+    let (rows, unattributed) = (RowReader::of(batch)?, Integers::of(batch, "unattributed")?);
+    let mut shared = Shared::default();
     let mut found = Vec::new();
-    for (at, number) in row.values().iter().enumerate() {
-        let number = u64::try_from(*number).map_err(|_| "line")?;
-        if !wanted(number) {
+    for (at, line) in rows.line.values().iter().enumerate() {
+        let row = u64::try_from(*line).map_err(|_| "line")?;
+        if !wanted(row) {
             continue;
         }
-        let key = match (subject.get(at), unattributed.as_ref().and_then(|rows| rows.get(at))) {
+        let key = match (rows.subject.get(at), unattributed.get(at)) {
             (Some(key), None) => key,
             (None, Some(rows)) => Key::Unattributed(u32::try_from(rows).map_err(|_| "unattributed")?),
             _ => return Err("subject"),
         };
-        let places = (kind.place(at), fields.place(at), certainty.place(at));
-        let combination = match shared.get(&places) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let made = combinations.get(
-                    kind.get(at).ok_or("kind")?,
-                    fields.get(at).ok_or("fields")?,
-                    certainty.get(at).ok_or("certainty")?,
-                )?;
-                shared.insert(places, Arc::clone(&made));
-                made
-            }
-        };
-        found.push(Disclosed { key, row: number, combination });
+        let combination = rows.combination(at, combinations, &mut shared)?;
+        found.push(Disclosed { key, row, combination });
     }
     Ok(found)
+}
+
+/// Gives every row of a batch of which one column of keys was read to `each`; `None` where the key is in another.
+pub(crate) fn decode_keyed(
+    batch: &RecordBatch,
+    combinations: &mut Combinations,
+    mut each: impl FnMut(Option<Disclosed>),
+) -> Result<(), Malformed> {
+    let rows = RowReader::of(batch)?;
+    let mut shared = Shared::default();
+    for (at, line) in rows.line.values().iter().enumerate() {
+        let Some(key) = rows.subject.get(at) else {
+            each(None);
+            continue;
+        };
+        let row = u64::try_from(*line).map_err(|_| "line")?;
+        let combination = rows.combination(at, combinations, &mut shared)?;
+        each(Some(Disclosed { key, row, combination }));
+    }
+    Ok(())
+}
+
+/// Columns of a batch of which not all need have been read.
+struct RowReader<'a> {
+    subject: SubjectColumns<'a>,
+    line: Integers<'a>,
+    kind: Words<'a>,
+    fields: Words<'a>,
+    certainty: Words<'a>,
+}
+
+/// Places of words in a batch, and the combination that they make: there are few.
+#[derive(Default)]
+struct Shared(Vec<([Option<usize>; 3], Arc<Combination>)>);
+
+impl<'a> RowReader<'a> {
+    fn of(batch: &'a RecordBatch) -> Result<RowReader<'a>, Malformed> {
+        Ok(RowReader {
+            subject: SubjectColumns::of(batch)?,
+            line: Integers::of(batch, "line")?,
+            kind: Words::of(batch, "kind")?,
+            fields: Words::of(batch, "fields")?,
+            certainty: Words::of(batch, "certainty")?,
+        })
+    }
+
+    fn combination(
+        &self,
+        at: usize,
+        combinations: &mut Combinations,
+        shared: &mut Shared,
+    ) -> Result<Arc<Combination>, Malformed> {
+        let places = [&self.kind, &self.fields, &self.certainty].map(|words| words.place(at));
+        if let Some((_, known)) = shared.0.iter().find(|(known, _)| *known == places) {
+            return Ok(Arc::clone(known));
+        }
+        let made = combinations.get(
+            self.kind.get(at).ok_or("kind")?,
+            self.fields.get(at).ok_or("fields")?,
+            self.certainty.get(at).ok_or("certainty")?,
+        )?;
+        shared.0.push((places, Arc::clone(&made)));
+        Ok(made)
+    }
 }

@@ -24,7 +24,6 @@ pub(super) fn fields() -> Vec<Field> {
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     encoded(lines(subjects(all)), "until", Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_page_size_limit(ColumnPath::from("reason"), 16 << 20)
-        .set_data_page_row_count_limit(8192)
 }
 
 /// Makes a batch of rows.

@@ -10,15 +10,16 @@ use parquet::schema::types::ColumnPath;
 use rastro_ledger::{Session, SessionFacts, StatementText};
 use rastro_model::{Login, Principal};
 
-use super::{Table, encoded, indexed, rising};
+use super::{Table, encoded, indexed, paged, rising};
+use crate::clock::Clock;
 use crate::columns::{Integers, Malformed, WordBuilder, Words, integer, moment, words};
 use crate::row::{Statement, What};
 
 pub(super) fn fields() -> Vec<Field> {
     vec![
         integer("line", false),
-        integer("entry", false),
         moment("time", false),
+        integer("after", false),
         words("what", false),
         words("principal", true),
         integer("session", true),
@@ -38,27 +39,30 @@ pub(super) fn fields() -> Vec<Field> {
 }
 
 pub(super) fn lay_out(mut all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    for column in ["line", "entry", "session", "statement"] {
+    for column in ["line", "session", "statement"] {
         all = rising(all, column);
     }
-    all = encoded(all, "time", Encoding::DELTA_BINARY_PACKED);
-    // Nothing is left in them that zstd would find, and a page is read for each row that is asked for.
-    for column in ["entry", "time"] {
-        all = all.set_column_compression(ColumnPath::from(column), Compression::UNCOMPRESSED);
-    }
+    // All but the highest of their bytes are noise: delta coding would spend on how long the longest pause is.
+    all = paged(encoded(all, "time", Encoding::BYTE_STREAM_SPLIT), "time", 16 << 10);
+    // Five bits, in which zstd would find nothing.
+    all = paged(all, "after", 2 << 10);
+    all = all.set_column_compression(ColumnPath::from("after"), Compression::UNCOMPRESSED);
     all = indexed(all, "principal");
     // A dictionary that overflows would write every text out.
     for column in ["text", "client_addr", "why", "by"] {
         all = all.set_column_dictionary_page_size_limit(ColumnPath::from(column), 64 << 20);
     }
-    all.set_data_page_row_count_limit(4096)
+    all
 }
 
-/// Makes a batch of rows with their numbers.
-pub(crate) fn encode_statements(statements: &[(u64, Statement)]) -> Result<RecordBatch, ArrowError> {
+/// A statement with its line, and how far its entry is after the tick of its time.
+type StatementRow = (u64, i64, Statement);
+
+/// Makes a batch of rows.
+pub(crate) fn encode_statements(statements: &[StatementRow]) -> Result<RecordBatch, ArrowError> {
     let n = statements.len();
     let integers = || Int64Builder::with_capacity(n);
-    let (mut rows, mut entry, mut session, mut ordinal) = (integers(), integers(), integers(), integers());
+    let (mut rows, mut after, mut session, mut ordinal) = (integers(), integers(), integers(), integers());
     let (mut fingerprint, mut shown, mut schema) = (integers(), integers(), integers());
     let mut time = TimestampMicrosecondBuilder::with_capacity(n).with_timezone("UTC");
     let (mut what, mut principal, mut login) = (WordBuilder::new(), WordBuilder::new(), WordBuilder::new());
@@ -66,10 +70,10 @@ pub(crate) fn encode_statements(statements: &[(u64, Statement)]) -> Result<Recor
         (WordBuilder::new(), WordBuilder::new(), WordBuilder::new());
     let (mut text, mut outcome, mut by, mut why) =
         (WordBuilder::new(), WordBuilder::new(), WordBuilder::new(), WordBuilder::new());
-    for (row, statement) in statements {
+    for (row, ticks, statement) in statements {
         rows.append_value(row.cast_signed());
-        entry.append_value(statement.entry.cast_signed());
         time.append_value(statement.time);
+        after.append_value(*ticks);
         let (word, result) = statement.what.words();
         what.append(word)?;
         outcome.append_option(result);
@@ -91,8 +95,8 @@ pub(crate) fn encode_statements(statements: &[(u64, Statement)]) -> Result<Recor
     }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(rows.finish()),
-        Arc::new(entry.finish()),
         Arc::new(time.finish()),
+        Arc::new(after.finish()),
         Arc::new(what.finish()),
         Arc::new(principal.finish()),
         Arc::new(session.finish()),
@@ -112,9 +116,26 @@ pub(crate) fn encode_statements(statements: &[(u64, Statement)]) -> Result<Recor
     RecordBatch::try_new(Table::Statements.columns(), columns)
 }
 
+/// Returns the numbers of a batch's entries: counted from the ticks of their times, given as well, or in files of
+/// earlier versions written out.
+pub(crate) fn entries_of(
+    batch: &RecordBatch,
+    times: &[Option<i64>],
+    clock: &Clock,
+) -> Result<Vec<u64>, Malformed> {
+    if batch.column_by_name("entry").is_some() {
+        let entries = Integers::of(batch, "entry")?;
+        return (0..batch.num_rows()).map(|at| entries.unsigned(at, "entry")).collect();
+    }
+    let after = Integers::of(batch, "after")?;
+    let of_row = |(at, time): (usize, &Option<i64>)| clock.entry(after.get(at)?, (*time)?);
+    times.iter().enumerate().map(|row| of_row(row).ok_or("after")).collect()
+}
+
 /// Reads batches of `statements`; what rows share is made once.
 #[derive(Debug, Default)]
 pub(crate) struct StatementReader {
+    clock: Arc<Clock>,
     principals: HashMap<Box<str>, Principal>,
     sessions: HashMap<u64, Arc<Session>>,
     texts: HashMap<u64, Arc<StatementText>>,
@@ -124,11 +145,15 @@ pub(crate) struct StatementReader {
 const KEPT_MAX: usize = 100_000;
 
 impl StatementReader {
-    /// Returns the rows of a batch with their numbers.
+    pub(crate) fn new(clock: Arc<Clock>) -> StatementReader {
+        StatementReader { clock, ..StatementReader::default() }
+    }
+
+    /// Returns the rows of a batch with their lines.
     pub(crate) fn decode(&mut self, batch: &RecordBatch) -> Result<Vec<(u64, Statement)>, Malformed> {
         let row = Integers::of(batch, "line")?;
-        let entry = Integers::of(batch, "entry")?;
         let time = Integers::moments(batch, "time")?;
+        let entry = entries_of(batch, &time, &self.clock)?;
         let (what, outcome) = (Words::of(batch, "what")?, Words::of(batch, "outcome")?);
         let principal = Words::of(batch, "principal")?;
         let session = Integers::of(batch, "session")?;
@@ -140,7 +165,7 @@ impl StatementReader {
         let (by, why, schema) =
             (Words::of(batch, "by")?, Words::of(batch, "why")?, Integers::of(batch, "schema")?);
         if self.sessions.len() > KEPT_MAX || self.texts.len() > KEPT_MAX {
-            *self = StatementReader::default();
+            *self = StatementReader::new(Arc::clone(&self.clock));
         }
         let mut statements = Vec::with_capacity(batch.num_rows());
         for at in 0..batch.num_rows() {
@@ -178,7 +203,7 @@ impl StatementReader {
                 _ => None,
             };
             let statement = Statement {
-                entry: entry.unsigned(at, "entry")?,
+                entry: entry.get(at).copied().ok_or("after")?,
                 time: time.get(at).copied().flatten().ok_or("time")?,
                 what,
                 principal: principal.get(at).map(|name| self.principal(name)),

@@ -55,6 +55,7 @@ fn expected(all: &[Entry]) -> serde_json::Value {
     }
     serde_json::json!({
         "entries": all.len(), "last_entry": all.last().unwrap().no.0, "first_time": START,
+        "sum_of_entries": all.iter().map(|entry| entry.no.0).sum::<u64>(),
         "acts": acts, "reasons": reasons, "rows": rows, "unattributed": unattributed, "of_ana": of_ana,
         "email": email, "subjects_17": seventeen, "in_sets": in_sets,
     })
