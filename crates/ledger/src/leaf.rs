@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use rastro_model::SubjectKey;
+use rastro_model::{KindId, Principal, SubjectKey, Timestamp};
 
-use crate::decode::{Content, Entry, Reason, Session, StatementText, SubjectSet};
+use crate::decode::{Brief, BriefContent, Content, Reason, Session, StatementText, SubjectSet};
 use crate::encode::{Schema, certainty_number};
-use crate::merkle::{Hash, digest, hash_leaf, merkle_root};
-use crate::salts::{EntrySecret, PartOrder, Seed, Seeds, expand};
+use crate::merkle::{Hash, digest, digest_padding, hash_leaf, hash_node, merkle_root};
+use crate::salts::{EntrySecret, PartOrder, Seed, expand, expand_parts};
 use crate::set::Subjects;
 
 /// Bytes of a leaf's data: what an entry bundle holds.
@@ -23,10 +23,11 @@ pub(crate) struct LeafMaker {
     schema: Option<(Arc<Schema>, Hash)>,
     sessions: Recent<Session>,
     texts: Recent<StatementText>,
-    bytes: Vec<u8>,
+    /// What is to be hashed next.
+    message: Vec<u8>,
+    /// Of the parts that are left, in the order of the keys.
+    salts: Vec<Seed>,
     parts: Vec<Hash>,
-    /// Subjects the entry says it has or had.
-    parts_said: u32,
 }
 
 impl LeafMaker {
@@ -34,20 +35,26 @@ impl LeafMaker {
     /// bytes at the front of its file if it is the first there.
     pub(crate) fn leaf_data(
         &mut self,
-        entry: &Entry,
+        entry: &Brief<'_>,
         secret: EntrySecret<'_>,
         order: PartOrder,
         file_header: Option<&[u8]>,
     ) -> [u8; LEAF_DATA_LEN] {
-        let head_salt = self.put_parts(entry, secret);
+        let parts_said = parts_of(entry);
+        let head_salt = self.put_salts(secret, parts_said);
+        self.put_parts(entry);
+        if let EntrySecret::Punctured(punctured) = secret {
+            self.parts.extend_from_slice(&punctured.erased);
+        }
         if order == PartOrder::ByHash && self.parts.len() > 1 {
             self.parts.sort_unstable_by_key(in_words);
         }
-        self.put_header(entry);
-        self.bytes.extend_from_slice(file_header.unwrap_or_default());
-        let header = digest(&[&[0x03], &head_salt, &self.bytes]);
+        self.put_header(entry, &head_salt, parts_said);
+        self.message.extend_from_slice(file_header.unwrap_or_default());
+        let header = digest_padding(&mut self.message);
         let subjects = match self.parts.as_slice() {
             [one] => *one,
+            [left, right] => hash_node(left, right),
             parts => merkle_root(parts),
         };
         let mut data = [order.tag(); LEAF_DATA_LEN];
@@ -61,7 +68,7 @@ impl LeafMaker {
     /// Returns the hash of an entry's leaf.
     pub(crate) fn leaf(
         &mut self,
-        entry: &Entry,
+        entry: &Brief<'_>,
         secret: EntrySecret<'_>,
         order: PartOrder,
         file_header: Option<&[u8]>,
@@ -69,63 +76,53 @@ impl LeafMaker {
         hash_leaf(&self.leaf_data(entry, secret, order, file_header))
     }
 
-    /// Hashes an entry's parts; returns what salts its header.
-    fn put_parts(&mut self, entry: &Entry, secret: EntrySecret<'_>) -> Seed {
+    /// Computes the salts of an entry's parts; returns what salts its header.
+    fn put_salts(&mut self, secret: EntrySecret<'_>, parts_said: u32) -> Seed {
         match secret {
             EntrySecret::Whole(seed) => {
                 let (head, body) = expand(&seed);
-                self.put_subjects(entry, &mut PartSalts::Tree(body));
+                expand_parts(body, parts_said as usize, &mut self.salts);
                 head
             }
             EntrySecret::Punctured(punctured) => {
-                let mut salts = PartSalts::Listed(punctured.salts().into_iter());
-                self.put_subjects(entry, &mut salts);
-                self.parts.extend_from_slice(&punctured.erased);
+                self.salts = punctured.salts();
                 punctured.head
             }
         }
     }
 
-    fn put_header(&mut self, entry: &Entry) {
+    /// Puts what the hash of an entry's header is made of into `message`.
+    fn put_header(&mut self, entry: &Brief<'_>, salt: &Seed, parts_said: u32) {
         let schema = match &self.schema {
-            Some((known, hash)) if Arc::ptr_eq(known, &entry.schema) => *hash,
+            Some((known, hash)) if Arc::ptr_eq(known, entry.schema) => *hash,
             _ => {
-                let hash = hash_schema(&entry.schema);
-                self.schema = Some((Arc::clone(&entry.schema), hash));
+                let hash = hash_schema(entry.schema);
+                self.schema = Some((Arc::clone(entry.schema), hash));
                 hash
             }
         };
-        let out = &mut self.bytes;
+        let out = &mut self.message;
         out.clear();
-        let kind = match &entry.content {
-            Content::Disclosure(_) => 1,
-            Content::Reason(_) => 2,
-            Content::Control(_) => 3,
-            // As it was before the subject was erased.
-            Content::ErasedReason(_) => 2,
-            Content::Erasure(_) => 4,
-            Content::Account(_) => 5,
-        };
-        out.push(kind);
+        out.push(0x03);
+        out.extend_from_slice(salt);
+        out.push(kind_of(&entry.content));
         out.extend_from_slice(&entry.no.0.to_be_bytes());
         out.extend_from_slice(&entry.time().0.to_be_bytes());
         out.extend_from_slice(&schema);
-        out.extend_from_slice(&self.parts_said.to_be_bytes());
+        out.extend_from_slice(&parts_said.to_be_bytes());
         match &entry.content {
-            Content::Disclosure(d) => {
-                out.extend_from_slice(&self.sessions.hash(&d.session, hash_session));
-                out.extend_from_slice(&self.texts.hash(&d.text, hash_text));
+            BriefContent::Disclosure(d) => {
+                out.extend_from_slice(&self.sessions.hash(d.session, hash_session));
+                out.extend_from_slice(&self.texts.hash(d.text, hash_text));
                 out.extend_from_slice(&(d.sets.len() as u32).to_be_bytes());
                 put_string(out, d.principal.as_str());
                 out.extend_from_slice(&d.statement.to_be_bytes());
                 out.push(d.outcome as u8);
                 out.extend_from_slice(&d.rows.to_be_bytes());
             }
-            Content::Reason(r) => {
-                put_string(out, r.principal.as_str());
-                out.extend_from_slice(&r.until.0.to_be_bytes());
-            }
-            Content::Control(c) => {
+            BriefContent::Reason(r) => put_span(out, r.principal, r.until),
+            BriefContent::Other(Content::ErasedReason(r)) => put_span(out, &r.principal, r.until),
+            BriefContent::Other(Content::Control(c)) => {
                 out.push(c.kind as u8);
                 match &c.principal {
                     Some(principal) => put_string(out, principal.as_str()),
@@ -138,79 +135,82 @@ impl LeafMaker {
                 put_string(out, &c.by);
                 put_string(out, &c.why);
             }
-            Content::ErasedReason(r) => {
-                put_string(out, r.principal.as_str());
-                out.extend_from_slice(&r.until.0.to_be_bytes());
-            }
-            Content::Erasure(e) => {
+            BriefContent::Other(Content::Erasure(e)) => {
                 out.extend_from_slice(&e.number.to_be_bytes());
                 out.extend_from_slice(&e.places.to_be_bytes());
                 out.extend_from_slice(&e.list);
                 put_string(out, &e.by);
                 put_string(out, &e.why);
             }
-            Content::Account(a) => {
+            BriefContent::Other(Content::Account(a)) => {
                 out.extend_from_slice(&self.sessions.hash(&a.session, hash_session));
                 out.push(u8::from(a.account.ended));
                 a.account.counts().iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
             }
+            // In brief they are never among the others.
+            BriefContent::Other(Content::Disclosure(_) | Content::Reason(_)) => {}
         }
     }
 
-    fn put_subjects(&mut self, entry: &Entry, salts: &mut PartSalts) {
-        self.parts.clear();
-        self.parts_said = parts_of(entry);
+    /// Hashes the parts of an entry that are left.
+    fn put_parts(&mut self, entry: &Brief<'_>) {
+        let LeafMaker { message, salts, parts: hashes, .. } = self;
+        hashes.clear();
+        let mut parts = Parts { message, shared: 0, salts: salts.iter(), hashes };
         match &entry.content {
-            Content::Disclosure(d) => {
-                salts.begin(self.parts_said);
-                d.sets.iter().for_each(|set| self.put_set(set, salts));
+            BriefContent::Disclosure(d) => d.sets.iter().for_each(|set| parts.put_set(set)),
+            BriefContent::Reason(r) => {
+                parts.begin(|_| {});
+                parts.put(|out| put_reason(out, r.kind, &r.key, &r.reason));
             }
-            Content::Reason(r) => {
-                self.bytes.clear();
-                put_reason(&mut self.bytes, r);
-                salts.begin(1);
-                self.put_part(salts);
-            }
-            Content::Control(_) | Content::ErasedReason(_) | Content::Erasure(_) | Content::Account(_) => {}
+            BriefContent::Other(_) => {}
         }
     }
+}
 
-    fn put_set(&mut self, set: &SubjectSet, seeds: &mut PartSalts) {
-        self.bytes.clear();
-        put_set_head(&mut self.bytes, set);
-        let shared = self.bytes.len();
+/// The parts of one entry on their way to their hashes.
+struct Parts<'a> {
+    /// The part being hashed: 0x02, its salt, what it has in common with others, its own.
+    message: &'a mut Vec<u8>,
+    /// Bytes of it up to its own.
+    shared: usize,
+    salts: std::slice::Iter<'a, Seed>,
+    hashes: &'a mut Vec<Hash>,
+}
+
+impl Parts<'_> {
+    /// Passes to parts that have what `put` writes in common.
+    fn begin(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        self.message.clear();
+        self.message.push(0x02);
+        self.message.extend_from_slice(&Seed::default());
+        put(self.message);
+        self.shared = self.message.len();
+    }
+
+    /// Hashes a part; `put` writes its own.
+    fn put(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        self.message.truncate(self.shared);
+        // Zeros where there is no salt, which fit nothing.
+        let salt = self.salts.next().copied().unwrap_or_default();
+        if let Some(place) = self.message.get_mut(1..=salt.len()) {
+            place.copy_from_slice(&salt);
+        }
+        put(self.message);
+        self.hashes.push(digest_padding(self.message));
+    }
+
+    fn put_set(&mut self, set: &SubjectSet) {
+        self.begin(|out| put_set_head(out, set));
         match &set.subjects {
-            Subjects::Ints(keys) => {
-                for key in keys {
-                    put_int(&mut self.bytes, *key);
-                    self.put_part(seeds);
-                    self.bytes.truncate(shared);
-                }
-            }
-            Subjects::Uuids(keys) => {
-                for key in keys {
-                    put_uuid(&mut self.bytes, *key);
-                    self.put_part(seeds);
-                    self.bytes.truncate(shared);
-                }
-            }
-            Subjects::Texts(keys) => {
-                for key in keys {
-                    put_text(&mut self.bytes, key);
-                    self.put_part(seeds);
-                    self.bytes.truncate(shared);
-                }
-            }
-            Subjects::Unattributed { rows } => {
-                self.bytes.push(0x10);
-                self.bytes.extend_from_slice(&rows.to_be_bytes());
-                self.put_part(seeds);
-            }
+            Subjects::Ints(keys) => keys.iter().for_each(|key| self.put(|out| put_int(out, *key))),
+            Subjects::Uuids(keys) => keys.iter().for_each(|key| self.put(|out| put_uuid(out, *key))),
+            Subjects::Texts(keys) => keys.iter().for_each(|key| self.put(|out| put_text(out, key))),
+            Subjects::Unattributed { rows } => self.put(|out| {
+                out.push(0x10);
+                out.extend_from_slice(&rows.to_be_bytes());
+            }),
         }
-    }
-
-    fn put_part(&mut self, salts: &mut PartSalts) {
-        self.parts.push(digest(&[&[0x02], &salts.next_salt(), &self.bytes]));
     }
 }
 
@@ -226,14 +226,14 @@ fn put_set_head(out: &mut Vec<u8>, set: &SubjectSet) {
     out.extend_from_slice(&set.fields.0.to_be_bytes());
 }
 
-fn put_reason(out: &mut Vec<u8>, reason: &Reason) {
-    out.push(reason.kind.0);
-    match &reason.key {
+fn put_reason(out: &mut Vec<u8>, kind: KindId, key: &SubjectKey, reason: &str) {
+    out.push(kind.0);
+    match key {
         SubjectKey::Int(key) => put_int(out, *key),
         SubjectKey::Uuid(key) => put_uuid(out, *key),
         SubjectKey::Text(key) => put_text(out, key.as_bytes()),
     }
-    put_string(out, &reason.reason);
+    put_string(out, reason);
 }
 
 /// Returns the hash of one subject's part of an entry: of key `at` of a set.
@@ -252,48 +252,38 @@ pub(crate) fn hash_subject(set: &SubjectSet, at: usize, salt: &Seed) -> Option<H
 /// Returns the hash of the part of a reason.
 pub(crate) fn hash_reason(reason: &Reason, salt: &Seed) -> Hash {
     let mut part = Vec::new();
-    put_reason(&mut part, reason);
+    put_reason(&mut part, reason.kind, &reason.key, &reason.reason);
     digest(&[&[0x02], salt, &part])
 }
 
 /// Returns how many parts an entry has, or had before some were erased.
-pub(crate) fn parts_of(entry: &Entry) -> u32 {
+pub(crate) fn parts_of(entry: &Brief<'_>) -> u32 {
     match &entry.content {
-        Content::Disclosure(d) => {
-            let of_set = |set: &SubjectSet| match set.subjects {
-                Subjects::Unattributed { .. } => 1,
-                _ => (set.subjects.len() as u32).saturating_add(set.erased),
-            };
+        BriefContent::Disclosure(d) => {
+            let of_set = |set: &SubjectSet| (set.subjects.len_as_parts() as u32).saturating_add(set.erased);
             d.sets.iter().map(of_set).fold(0, u32::saturating_add)
         }
-        Content::Reason(_) | Content::ErasedReason(_) => 1,
-        Content::Control(_) | Content::Erasure(_) | Content::Account(_) => 0,
+        BriefContent::Reason(_) | BriefContent::Other(Content::ErasedReason(_)) => 1,
+        BriefContent::Other(_) => 0,
     }
 }
 
-/// The salts of an entry's parts, in the order of the keys.
-enum PartSalts {
-    /// Below this seed; the tree is as deep as the parts need.
-    Tree(Seed),
-    Walk(Seeds),
-    Listed(std::vec::IntoIter<Seed>),
+/// Returns the number that stands for what an entry is.
+fn kind_of(content: &BriefContent<'_>) -> u8 {
+    match content {
+        BriefContent::Disclosure(_) | BriefContent::Other(Content::Disclosure(_)) => 1,
+        // An erased reason is as it was before the subject was erased.
+        BriefContent::Reason(_) | BriefContent::Other(Content::Reason(_) | Content::ErasedReason(_)) => 2,
+        BriefContent::Other(Content::Control(_)) => 3,
+        BriefContent::Other(Content::Erasure(_)) => 4,
+        BriefContent::Other(Content::Account(_)) => 5,
+    }
 }
 
-impl PartSalts {
-    fn begin(&mut self, parts: u32) {
-        if let PartSalts::Tree(seed) = self {
-            *self = PartSalts::Walk(Seeds::of_parts(*seed, parts as usize));
-        }
-    }
-
-    /// Returns the next salt; zeros if there is none, which fit nothing.
-    fn next_salt(&mut self) -> Seed {
-        match self {
-            PartSalts::Walk(seeds) => seeds.next_seed(),
-            PartSalts::Listed(salts) => salts.next().unwrap_or_default(),
-            PartSalts::Tree(_) => Seed::default(),
-        }
-    }
+/// Writes whose reason it was, and until when.
+fn put_span(out: &mut Vec<u8>, principal: &Principal, until: Timestamp) {
+    put_string(out, principal.as_str());
+    out.extend_from_slice(&until.0.to_be_bytes());
 }
 
 fn put_int(out: &mut Vec<u8>, key: i64) {

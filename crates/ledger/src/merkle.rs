@@ -20,11 +20,13 @@ pub use tile::{
 pub type Hash = [u8; 32];
 
 /// Returns the hash of a leaf: SHA-256 of 0x00 and `entry`.
+#[inline]
 pub fn hash_leaf(entry: &[u8]) -> Hash {
     digest(&[&[0x00], entry])
 }
 
 /// Returns the hash of an inner node: SHA-256 of 0x01 and its children.
+#[inline]
 pub fn hash_node(left: &Hash, right: &Hash) -> Hash {
     const LEN: usize = 65;
     let mut message = [0; 2 * BLOCK];
@@ -41,6 +43,7 @@ const FIRST_STATE: [u32; 8] =
 const SHORT_BLOCKS: usize = 4;
 
 /// Returns the SHA-256 hash of the parts, one after the other.
+#[inline]
 pub(crate) fn digest(parts: &[&[u8]]) -> Hash {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     // A set bit and eight bytes of length end the message.
@@ -60,6 +63,13 @@ pub(crate) fn digest(parts: &[&[u8]]) -> Hash {
     }
     let (used, _) = message.split_at_mut(blocks * BLOCK);
     hash_padded(used, len)
+}
+
+/// Returns the SHA-256 hash of a message, which is padded where it stands.
+pub(crate) fn digest_padding(message: &mut Vec<u8>) -> Hash {
+    let len = message.len();
+    message.resize((len + 9).next_multiple_of(BLOCK), 0);
+    hash_padded(message, len)
 }
 
 /// Hashes a message of `len` bytes that stands in whole blocks, zeros behind it.
