@@ -4,76 +4,104 @@
 //! of a small tree with one salted commitment a subject. So one subject can be shown to be in an entry
 //! without naming the others, and destroyed without breaking the proof. `docs/ledger-format.md` has the bytes.
 
+use std::slice::Iter;
 use std::sync::Arc;
 
 use rastro_model::{KindId, Principal, SubjectKey, Timestamp};
 
 use crate::decode::{Brief, BriefContent, Content, Reason, Session, StatementText, SubjectSet};
 use crate::encode::{Schema, certainty_number};
-use crate::merkle::{Hash, digest, digest_padding, hash_leaf, hash_node, merkle_root};
+use crate::merkle::{Hash, Messages, Trees, digest};
 use crate::salts::{EntrySecret, PartOrder, Seed, expand, expand_parts};
 use crate::set::Subjects;
 
 /// Bytes of a leaf's data: what an entry bundle holds.
 pub const LEAF_DATA_LEN: usize = 65;
 
-/// Computes leaves; keeps the hashes of what entries share.
+/// What is hashed to a leaf.
+pub(crate) type LeafData = [u8; LEAF_DATA_LEN];
+
+/// Computes the leaves of entries together; keeps the hashes of what entries share.
 #[derive(Debug, Default)]
 pub(crate) struct LeafMaker {
     schema: Option<(Arc<Schema>, Hash)>,
     sessions: Recent<Session>,
     texts: Recent<StatementText>,
-    /// What is to be hashed next.
-    message: Vec<u8>,
-    /// Of the parts that are left, in the order of the keys.
+    /// Of the parts of one entry that are left, in the order of the keys.
     salts: Vec<Seed>,
-    parts: Vec<Hash>,
+    parts: Messages,
+    headers: Messages,
+    /// The entries added: how many parts they have, and how the hashes of these are ordered.
+    entries: Vec<(usize, PartOrder)>,
+    trees: Trees,
+    leaves: Messages,
 }
 
+/// Entries, and parts of them, that are hashed together.
+const ENTRIES_MAX: usize = 64;
+const PARTS_MAX: usize = 1024;
+
 impl LeafMaker {
-    /// Returns the data of an entry's leaf; `secret` is the entry's, `order` its file's, `file_header` the 64
-    /// bytes at the front of its file if it is the first there.
-    pub(crate) fn leaf_data(
+    /// Adds an entry; `secret` is the entry's, `order` its file's, `file_header` the 64 bytes at the front of its
+    /// file if it is the first there.
+    pub(crate) fn add(
         &mut self,
         entry: &Brief<'_>,
         secret: EntrySecret<'_>,
         order: PartOrder,
         file_header: Option<&[u8]>,
-    ) -> [u8; LEAF_DATA_LEN] {
+    ) {
         let parts_said = parts_of(entry);
+        let before = self.parts.len();
         let head_salt = self.put_salts(secret, parts_said);
         self.put_parts(entry);
         if let EntrySecret::Punctured(punctured) = secret {
-            self.parts.extend_from_slice(&punctured.erased);
+            self.parts.hashes().extend_from_slice(&punctured.erased);
         }
-        if order == PartOrder::ByHash && self.parts.len() > 1 {
-            self.parts.sort_unstable_by_key(in_words);
-        }
-        self.put_header(entry, &head_salt, parts_said);
-        self.message.extend_from_slice(file_header.unwrap_or_default());
-        let header = digest_padding(&mut self.message);
-        let subjects = match self.parts.as_slice() {
-            [one] => *one,
-            [left, right] => hash_node(left, right),
-            parts => merkle_root(parts),
-        };
-        let mut data = [order.tag(); LEAF_DATA_LEN];
-        let (_, rest) = data.split_at_mut(1);
-        let (first, second) = rest.split_at_mut(32);
-        first.copy_from_slice(&header);
-        second.copy_from_slice(&subjects);
-        data
+        self.entries.push((self.parts.len() - before, order));
+        self.put_header(entry, &head_salt, parts_said, file_header.unwrap_or_default());
     }
 
-    /// Returns the hash of an entry's leaf.
-    pub(crate) fn leaf(
-        &mut self,
-        entry: &Brief<'_>,
-        secret: EntrySecret<'_>,
-        order: PartOrder,
-        file_header: Option<&[u8]>,
-    ) -> Hash {
-        hash_leaf(&self.leaf_data(entry, secret, order, file_header))
+    /// Returns whether enough entries were added that their leaves should be asked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.len() >= ENTRIES_MAX || self.parts.len() >= PARTS_MAX
+    }
+
+    /// Returns the data of the leaves of the entries added since it was last asked for.
+    pub(crate) fn leaf_data(&mut self) -> impl Iterator<Item = LeafData> {
+        let parts = self.parts.hashes();
+        let mut rest = parts.as_mut_slice();
+        for (count, order) in &self.entries {
+            let (parts, behind) = rest.split_at_mut_checked(*count).unwrap_or_default();
+            rest = behind;
+            if *order == PartOrder::ByHash && parts.len() > 1 {
+                parts.sort_unstable_by_key(in_words);
+            }
+            self.trees.push(parts);
+        }
+        parts.clear();
+        let headers = self.headers.hashes().drain(..);
+        self.entries.drain(..).zip(headers).zip(self.trees.roots()).map(|(((_, order), header), subjects)| {
+            let mut data = [order.tag(); LEAF_DATA_LEN];
+            let (_, rest) = data.split_at_mut(1);
+            let (first, second) = rest.split_at_mut(32);
+            first.copy_from_slice(&header);
+            second.copy_from_slice(&subjects);
+            data
+        })
+    }
+
+    /// Returns the leaves of the entries added since they were last asked for.
+    pub(crate) fn leaves(&mut self) -> std::vec::Drain<'_, Hash> {
+        let mut leaves = std::mem::take(&mut self.leaves);
+        self.leaf_data().for_each(|data| {
+            leaves.push(|out| {
+                out.push(0x00);
+                out.extend_from_slice(&data);
+            });
+        });
+        self.leaves = leaves;
+        self.leaves.hashes().drain(..)
     }
 
     /// Computes the salts of an entry's parts; returns what salts its header.
@@ -91,8 +119,7 @@ impl LeafMaker {
         }
     }
 
-    /// Puts what the hash of an entry's header is made of into `message`.
-    fn put_header(&mut self, entry: &Brief<'_>, salt: &Seed, parts_said: u32) {
+    fn put_header(&mut self, entry: &Brief<'_>, salt: &Seed, parts_said: u32, file_header: &[u8]) {
         let schema = match &self.schema {
             Some((known, hash)) if Arc::ptr_eq(known, entry.schema) => *hash,
             _ => {
@@ -101,117 +128,99 @@ impl LeafMaker {
                 hash
             }
         };
-        let out = &mut self.message;
-        out.clear();
-        out.push(0x03);
-        out.extend_from_slice(salt);
-        out.push(kind_of(&entry.content));
-        out.extend_from_slice(&entry.no.0.to_be_bytes());
-        out.extend_from_slice(&entry.time().0.to_be_bytes());
-        out.extend_from_slice(&schema);
-        out.extend_from_slice(&parts_said.to_be_bytes());
-        match &entry.content {
-            BriefContent::Disclosure(d) => {
-                out.extend_from_slice(&self.sessions.hash(d.session, hash_session));
-                out.extend_from_slice(&self.texts.hash(d.text, hash_text));
-                out.extend_from_slice(&(d.sets.len() as u32).to_be_bytes());
-                put_string(out, d.principal.as_str());
-                out.extend_from_slice(&d.statement.to_be_bytes());
-                out.push(d.outcome as u8);
-                out.extend_from_slice(&d.rows.to_be_bytes());
-            }
-            BriefContent::Reason(r) => put_span(out, r.principal, r.until),
-            BriefContent::Other(Content::ErasedReason(r)) => put_span(out, &r.principal, r.until),
-            BriefContent::Other(Content::Control(c)) => {
-                out.push(c.kind as u8);
-                match &c.principal {
-                    Some(principal) => put_string(out, principal.as_str()),
-                    None => out.extend_from_slice(&u32::MAX.to_be_bytes()),
+        let LeafMaker { headers, sessions, texts, .. } = self;
+        headers.push(|out| {
+            out.push(0x03);
+            out.extend_from_slice(salt);
+            out.push(kind_of(&entry.content));
+            out.extend_from_slice(&entry.no.0.to_be_bytes());
+            out.extend_from_slice(&entry.time().0.to_be_bytes());
+            out.extend_from_slice(&schema);
+            out.extend_from_slice(&parts_said.to_be_bytes());
+            match &entry.content {
+                BriefContent::Disclosure(d) => {
+                    out.extend_from_slice(&sessions.hash(d.session, hash_session));
+                    out.extend_from_slice(&texts.hash(d.text, hash_text));
+                    out.extend_from_slice(&(d.sets.len() as u32).to_be_bytes());
+                    put_string(out, d.principal.as_str());
+                    out.extend_from_slice(&d.statement.to_be_bytes());
+                    out.push(d.outcome as u8);
+                    out.extend_from_slice(&d.rows.to_be_bytes());
                 }
-                match &c.session {
-                    Some(session) => out.extend_from_slice(&self.sessions.hash(session, hash_session)),
-                    None => out.push(0),
+                BriefContent::Reason(r) => put_span(out, r.principal, r.until),
+                BriefContent::Other(Content::ErasedReason(r)) => put_span(out, &r.principal, r.until),
+                BriefContent::Other(Content::Control(c)) => {
+                    out.push(c.kind as u8);
+                    match &c.principal {
+                        Some(principal) => put_string(out, principal.as_str()),
+                        None => out.extend_from_slice(&u32::MAX.to_be_bytes()),
+                    }
+                    match &c.session {
+                        Some(session) => out.extend_from_slice(&sessions.hash(session, hash_session)),
+                        None => out.push(0),
+                    }
+                    put_string(out, &c.by);
+                    put_string(out, &c.why);
                 }
-                put_string(out, &c.by);
-                put_string(out, &c.why);
+                BriefContent::Other(Content::Erasure(e)) => {
+                    out.extend_from_slice(&e.number.to_be_bytes());
+                    out.extend_from_slice(&e.places.to_be_bytes());
+                    out.extend_from_slice(&e.list);
+                    put_string(out, &e.by);
+                    put_string(out, &e.why);
+                }
+                BriefContent::Other(Content::Account(a)) => {
+                    out.extend_from_slice(&sessions.hash(&a.session, hash_session));
+                    out.push(u8::from(a.account.ended));
+                    a.account.counts().iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
+                }
+                // In brief they are never among the others.
+                BriefContent::Other(Content::Disclosure(_) | Content::Reason(_)) => {}
             }
-            BriefContent::Other(Content::Erasure(e)) => {
-                out.extend_from_slice(&e.number.to_be_bytes());
-                out.extend_from_slice(&e.places.to_be_bytes());
-                out.extend_from_slice(&e.list);
-                put_string(out, &e.by);
-                put_string(out, &e.why);
-            }
-            BriefContent::Other(Content::Account(a)) => {
-                out.extend_from_slice(&self.sessions.hash(&a.session, hash_session));
-                out.push(u8::from(a.account.ended));
-                a.account.counts().iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
-            }
-            // In brief they are never among the others.
-            BriefContent::Other(Content::Disclosure(_) | Content::Reason(_)) => {}
-        }
+            out.extend_from_slice(file_header);
+        });
     }
 
-    /// Hashes the parts of an entry that are left.
+    /// Adds the parts of an entry that are left.
     fn put_parts(&mut self, entry: &Brief<'_>) {
-        let LeafMaker { message, salts, parts: hashes, .. } = self;
-        hashes.clear();
-        let mut parts = Parts { message, shared: 0, salts: salts.iter(), hashes };
+        let mut salts = self.salts.iter();
         match &entry.content {
-            BriefContent::Disclosure(d) => d.sets.iter().for_each(|set| parts.put_set(set)),
+            BriefContent::Disclosure(d) => {
+                d.sets.iter().for_each(|set| put_set(&mut self.parts, &mut salts, set));
+            }
             BriefContent::Reason(r) => {
-                parts.begin(|_| {});
-                parts.put(|out| put_reason(out, r.kind, &r.key, &r.reason));
+                put_part(&mut self.parts, &mut salts, |out| put_reason(out, r.kind, &r.key, &r.reason));
             }
             BriefContent::Other(_) => {}
         }
     }
 }
 
-/// The parts of one entry on their way to their hashes.
-struct Parts<'a> {
-    /// The part being hashed: 0x02, its salt, what it has in common with others, its own.
-    message: &'a mut Vec<u8>,
-    /// Bytes of it up to its own.
-    shared: usize,
-    salts: std::slice::Iter<'a, Seed>,
-    hashes: &'a mut Vec<Hash>,
+fn put_set(parts: &mut Messages, salts: &mut Iter<'_, Seed>, set: &SubjectSet) {
+    let mut put = |key: &dyn Fn(&mut Vec<u8>)| {
+        put_part(parts, salts, |out| {
+            put_set_head(out, set);
+            key(out);
+        });
+    };
+    match &set.subjects {
+        Subjects::Ints(keys) => keys.iter().for_each(|key| put(&|out| put_int(out, *key))),
+        Subjects::Uuids(keys) => keys.iter().for_each(|key| put(&|out| put_uuid(out, *key))),
+        Subjects::Texts(keys) => keys.iter().for_each(|key| put(&|out| put_text(out, key))),
+        Subjects::Unattributed { rows } => put(&|out| put_rows(out, *rows)),
+    }
 }
 
-impl Parts<'_> {
-    /// Passes to parts that have what `put` writes in common.
-    fn begin(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
-        self.message.clear();
-        self.message.push(0x02);
-        self.message.extend_from_slice(&Seed::default());
-        put(self.message);
-        self.shared = self.message.len();
-    }
-
-    /// Hashes a part; `put` writes its own.
-    fn put(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
-        self.message.truncate(self.shared);
-        // Zeros where there is no salt, which fit nothing.
-        let salt = self.salts.next().copied().unwrap_or_default();
-        if let Some(place) = self.message.get_mut(1..=salt.len()) {
-            place.copy_from_slice(&salt);
-        }
-        put(self.message);
-        self.hashes.push(digest_padding(self.message));
-    }
-
-    fn put_set(&mut self, set: &SubjectSet) {
-        self.begin(|out| put_set_head(out, set));
-        match &set.subjects {
-            Subjects::Ints(keys) => keys.iter().for_each(|key| self.put(|out| put_int(out, *key))),
-            Subjects::Uuids(keys) => keys.iter().for_each(|key| self.put(|out| put_uuid(out, *key))),
-            Subjects::Texts(keys) => keys.iter().for_each(|key| self.put(|out| put_text(out, key))),
-            Subjects::Unattributed { rows } => self.put(|out| {
-                out.push(0x10);
-                out.extend_from_slice(&rows.to_be_bytes());
-            }),
-        }
-    }
+/// Adds a part; `put` appends what it says.
+#[inline]
+fn put_part(parts: &mut Messages, salts: &mut Iter<'_, Seed>, put: impl FnOnce(&mut Vec<u8>)) {
+    // Zeros where there is no salt, which fit nothing.
+    let salt = salts.next().copied().unwrap_or_default();
+    parts.push(|out| {
+        out.push(0x02);
+        out.extend_from_slice(&salt);
+        put(out);
+    });
 }
 
 /// Returns a hash as numbers that compare as its bytes do, only faster.
@@ -300,6 +309,11 @@ fn put_text(out: &mut Vec<u8>, key: &[u8]) {
     out.push(2);
     out.extend_from_slice(&(key.len() as u32).to_be_bytes());
     out.extend_from_slice(key);
+}
+
+fn put_rows(out: &mut Vec<u8>, rows: u32) {
+    out.push(0x10);
+    out.extend_from_slice(&rows.to_be_bytes());
 }
 
 fn put_string(out: &mut Vec<u8>, text: &str) {

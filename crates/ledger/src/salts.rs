@@ -4,7 +4,7 @@
 //! inner seed giving its two children by one hash. So 16 bytes of secret serve a file, any subtree can be
 //! handed out or destroyed alone, and walking along the entries costs one hash an entry.
 
-use crate::merkle::digest;
+use crate::merkle::digest_seed;
 
 mod cover;
 mod file;
@@ -23,7 +23,7 @@ const DEPTH: u32 = 32;
 /// Returns the children of a seed.
 #[inline]
 pub(crate) fn expand(seed: &Seed) -> (Seed, Seed) {
-    let hash = digest(&[&[0x04], seed]);
+    let hash = digest_seed(0x04, seed);
     let (left, right) = hash.split_at(16);
     (left.try_into().unwrap_or_default(), right.try_into().unwrap_or_default())
 }

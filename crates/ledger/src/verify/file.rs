@@ -119,7 +119,8 @@ pub(super) fn check_file<F: Files>(
     };
     check.first_index = salt.as_ref().map(|salt| salt.first_index);
     let sealed = special.last().copied().unwrap_or_default();
-    let mut leaves = Leaves::new(check.first_index.unwrap_or_default(), sealed, evidence, special);
+    let mut next = check.first_index.unwrap_or_default();
+    let mut leaves = Leaves::new(next, sealed, evidence, special);
     let mut secrets = salt.map(FileSalt::secrets);
     let mut maker = LeafMaker::default();
     let mut reader = SpoolReader::open_on(files)?;
@@ -143,18 +144,23 @@ pub(super) fn check_file<F: Files>(
         let order = secrets.order();
         let Some(secret) = secrets.next_secret() else { continue };
         if let EntrySecret::Punctured(punctured) = secret {
-            check.redacted.push(redacted(&entry, leaves.next, seq, punctured));
+            check.redacted.push(redacted(&entry, next, seq, punctured));
         }
         if let BriefContent::Other(Content::Erasure(erasure)) = &entry.content {
-            check.erasures.push(Listed { index: leaves.next, number: erasure.number, list: erasure.list });
+            check.erasures.push(Listed { index: next, number: erasure.number, list: erasure.list });
         }
-        leaves.push(maker.leaf(&entry, secret, order, header.take()), seq, &mut check)?;
+        maker.add(&entry, secret, order, header.take());
+        next += 1;
+        if maker.is_full() {
+            leaves.push_all(maker.leaves(), seq, &mut check)?;
+        }
         if entries.is_multiple_of(1024) {
             progress.entries.fetch_add(1024, Ordering::Relaxed);
             progress.bytes.fetch_add(reader.offset() - bytes, Ordering::Relaxed);
             bytes = reader.offset();
         }
     }
+    leaves.push_all(maker.leaves(), seq, &mut check)?;
     progress.entries.fetch_add(entries % 1024, Ordering::Relaxed);
     progress.bytes.fetch_add(reader.offset().saturating_sub(bytes), Ordering::Relaxed);
     // At the end of the spool a damaged frame looks like the last write of a crash.
@@ -207,6 +213,18 @@ impl<'a> Leaves<'a> {
         let nodes = StoredNodes::new(evidence.tree, sealed);
         let (tile, stored) = (Vec::with_capacity(TILE_WIDTH), Vec::new());
         Leaves { nodes, sealed, special, next: first, tile, stored, differs: false }
+    }
+
+    fn push_all(
+        &mut self,
+        leaves: impl Iterator<Item = Hash>,
+        file: u64,
+        check: &mut FileCheck,
+    ) -> Result<(), VerifyError> {
+        for leaf in leaves {
+            self.push(leaf, file, check)?;
+        }
+        Ok(())
     }
 
     fn push(&mut self, leaf: Hash, file: u64, check: &mut FileCheck) -> Result<(), VerifyError> {
