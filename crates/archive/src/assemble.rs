@@ -126,7 +126,9 @@ impl OpenSegment {
                 continue;
             }
             let mut take = |rows: &[Disclosed]| {
-                for key in keys {
+                let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return };
+                let keys = keys.get(keys.partition_point(|key| *key < first.key)..).unwrap_or_default();
+                for key in keys.iter().take_while(|key| **key <= last.key) {
                     let from = rows.partition_point(|row| row.key < *key);
                     let of_key = rows.get(from..).unwrap_or_default().iter();
                     found.extend(of_key.take_while(|row| row.key == *key).cloned());

@@ -182,10 +182,9 @@ pub struct Entry {
     pub content: Content,
 }
 
-impl Entry {
-    /// Returns the time of the entry; of a reason, when it was asked for.
-    pub fn time(&self) -> Timestamp {
-        match &self.content {
+impl Content {
+    pub(crate) fn time(&self) -> Timestamp {
+        match self {
             Content::Disclosure(disclosure) => disclosure.time,
             Content::Reason(reason) => reason.asked_at,
             Content::Control(control) => control.time,
@@ -193,6 +192,13 @@ impl Entry {
             Content::Erasure(erasure) => erasure.time,
             Content::Account(account) => account.time,
         }
+    }
+}
+
+impl Entry {
+    /// Returns the time of the entry; of a reason, when it was asked for.
+    pub fn time(&self) -> Timestamp {
+        self.content.time()
     }
 
     /// Returns the last moment the entry speaks of.
@@ -218,6 +224,8 @@ pub(crate) struct Decoder {
     pub(crate) next_no: u64,
     /// Memory for the sets of one brief entry.
     sets: Vec<SubjectSet>,
+    /// Sets and subjects that were read into it: it holds no more.
+    sets_held: usize,
 }
 
 /// A record that is an entry: its tag, and its fields.
@@ -249,6 +257,7 @@ impl Decoder {
             last_time: base_time,
             next_no: first_no,
             sets: Vec::new(),
+            sets_held: 0,
         }
     }
 

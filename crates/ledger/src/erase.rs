@@ -235,7 +235,7 @@ fn take_out(
     target: &Target,
     places: &mut Vec<Place>,
 ) -> Option<()> {
-    let (index, parts) = (salt.first_index + position, parts_of(entry));
+    let (index, parts) = (salt.first_index + position, parts_of(&entry.brief()));
     let mut go = |salt: &mut FileSalt, set: usize, part| {
         salt.keep_hash(position, part);
         places.push(Place { index, set: u16::try_from(set).unwrap_or(u16::MAX), part });

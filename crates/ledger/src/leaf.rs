@@ -4,214 +4,223 @@
 //! of a small tree with one salted commitment a subject. So one subject can be shown to be in an entry
 //! without naming the others, and destroyed without breaking the proof. `docs/ledger-format.md` has the bytes.
 
+use std::slice::Iter;
 use std::sync::Arc;
 
-use rastro_model::SubjectKey;
+use rastro_model::{KindId, Principal, SubjectKey, Timestamp};
 
-use crate::decode::{Content, Entry, Reason, Session, StatementText, SubjectSet};
+use crate::decode::{Brief, BriefContent, Content, Reason, Session, StatementText, SubjectSet};
 use crate::encode::{Schema, certainty_number};
-use crate::merkle::{Hash, digest, hash_leaf, merkle_root};
-use crate::salts::{EntrySecret, PartOrder, Seed, Seeds, expand};
+use crate::merkle::{Hash, Messages, Trees, digest};
+use crate::salts::{EntrySecret, PartOrder, Seed, expand, expand_parts};
 use crate::set::Subjects;
 
 /// Bytes of a leaf's data: what an entry bundle holds.
 pub const LEAF_DATA_LEN: usize = 65;
 
-/// Computes leaves; keeps the hashes of what entries share.
+/// What is hashed to a leaf.
+pub(crate) type LeafData = [u8; LEAF_DATA_LEN];
+
+/// Computes the leaves of entries together; keeps the hashes of what entries share.
 #[derive(Debug, Default)]
 pub(crate) struct LeafMaker {
     schema: Option<(Arc<Schema>, Hash)>,
     sessions: Recent<Session>,
     texts: Recent<StatementText>,
-    bytes: Vec<u8>,
-    parts: Vec<Hash>,
-    /// Subjects the entry says it has or had.
-    parts_said: u32,
+    /// Of the parts of one entry that are left, in the order of the keys.
+    salts: Vec<Seed>,
+    parts: Messages,
+    headers: Messages,
+    /// The entries added: how many parts they have, and how the hashes of these are ordered.
+    entries: Vec<(usize, PartOrder)>,
+    trees: Trees,
+    leaves: Messages,
 }
 
+/// Entries, and parts of them, that are hashed together.
+const ENTRIES_MAX: usize = 64;
+const PARTS_MAX: usize = 1024;
+
 impl LeafMaker {
-    /// Returns the data of an entry's leaf; `secret` is the entry's, `order` its file's, `file_header` the 64
-    /// bytes at the front of its file if it is the first there.
-    pub(crate) fn leaf_data(
+    /// Adds an entry; `secret` is the entry's, `order` its file's, `file_header` the 64 bytes at the front of its
+    /// file if it is the first there.
+    pub(crate) fn add(
         &mut self,
-        entry: &Entry,
+        entry: &Brief<'_>,
         secret: EntrySecret<'_>,
         order: PartOrder,
         file_header: Option<&[u8]>,
-    ) -> [u8; LEAF_DATA_LEN] {
-        let head_salt = self.put_parts(entry, secret);
-        if order == PartOrder::ByHash && self.parts.len() > 1 {
-            self.parts.sort_unstable_by_key(in_words);
+    ) {
+        let parts_said = parts_of(entry);
+        let before = self.parts.len();
+        let head_salt = self.put_salts(secret, parts_said);
+        self.put_parts(entry);
+        if let EntrySecret::Punctured(punctured) = secret {
+            self.parts.hashes().extend_from_slice(&punctured.erased);
         }
-        self.put_header(entry);
-        self.bytes.extend_from_slice(file_header.unwrap_or_default());
-        let header = digest(&[&[0x03], &head_salt, &self.bytes]);
-        let subjects = match self.parts.as_slice() {
-            [one] => *one,
-            parts => merkle_root(parts),
-        };
-        let mut data = [order.tag(); LEAF_DATA_LEN];
-        let (_, rest) = data.split_at_mut(1);
-        let (first, second) = rest.split_at_mut(32);
-        first.copy_from_slice(&header);
-        second.copy_from_slice(&subjects);
-        data
+        self.entries.push((self.parts.len() - before, order));
+        self.put_header(entry, &head_salt, parts_said, file_header.unwrap_or_default());
     }
 
-    /// Returns the hash of an entry's leaf.
-    pub(crate) fn leaf(
-        &mut self,
-        entry: &Entry,
-        secret: EntrySecret<'_>,
-        order: PartOrder,
-        file_header: Option<&[u8]>,
-    ) -> Hash {
-        hash_leaf(&self.leaf_data(entry, secret, order, file_header))
+    /// Returns whether enough entries were added that their leaves should be asked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.len() >= ENTRIES_MAX || self.parts.len() >= PARTS_MAX
     }
 
-    /// Hashes an entry's parts; returns what salts its header.
-    fn put_parts(&mut self, entry: &Entry, secret: EntrySecret<'_>) -> Seed {
+    /// Returns the data of the leaves of the entries added since it was last asked for.
+    pub(crate) fn leaf_data(&mut self) -> impl Iterator<Item = LeafData> {
+        let parts = self.parts.hashes();
+        let mut rest = parts.as_mut_slice();
+        for (count, order) in &self.entries {
+            let (parts, behind) = rest.split_at_mut_checked(*count).unwrap_or_default();
+            rest = behind;
+            if *order == PartOrder::ByHash && parts.len() > 1 {
+                parts.sort_unstable_by_key(in_words);
+            }
+            self.trees.push(parts);
+        }
+        parts.clear();
+        let headers = self.headers.hashes().drain(..);
+        self.entries.drain(..).zip(headers).zip(self.trees.roots()).map(|(((_, order), header), subjects)| {
+            let mut data = [order.tag(); LEAF_DATA_LEN];
+            let (_, rest) = data.split_at_mut(1);
+            let (first, second) = rest.split_at_mut(32);
+            first.copy_from_slice(&header);
+            second.copy_from_slice(&subjects);
+            data
+        })
+    }
+
+    /// Returns the leaves of the entries added since they were last asked for.
+    pub(crate) fn leaves(&mut self) -> std::vec::Drain<'_, Hash> {
+        let mut leaves = std::mem::take(&mut self.leaves);
+        self.leaf_data().for_each(|data| {
+            leaves.push(|out| {
+                out.push(0x00);
+                out.extend_from_slice(&data);
+            });
+        });
+        self.leaves = leaves;
+        self.leaves.hashes().drain(..)
+    }
+
+    /// Computes the salts of an entry's parts; returns what salts its header.
+    fn put_salts(&mut self, secret: EntrySecret<'_>, parts_said: u32) -> Seed {
         match secret {
             EntrySecret::Whole(seed) => {
                 let (head, body) = expand(&seed);
-                self.put_subjects(entry, &mut PartSalts::Tree(body));
+                expand_parts(body, parts_said as usize, &mut self.salts);
                 head
             }
             EntrySecret::Punctured(punctured) => {
-                let mut salts = PartSalts::Listed(punctured.salts().into_iter());
-                self.put_subjects(entry, &mut salts);
-                self.parts.extend_from_slice(&punctured.erased);
+                self.salts = punctured.salts();
                 punctured.head
             }
         }
     }
 
-    fn put_header(&mut self, entry: &Entry) {
+    fn put_header(&mut self, entry: &Brief<'_>, salt: &Seed, parts_said: u32, file_header: &[u8]) {
         let schema = match &self.schema {
-            Some((known, hash)) if Arc::ptr_eq(known, &entry.schema) => *hash,
+            Some((known, hash)) if Arc::ptr_eq(known, entry.schema) => *hash,
             _ => {
-                let hash = hash_schema(&entry.schema);
-                self.schema = Some((Arc::clone(&entry.schema), hash));
+                let hash = hash_schema(entry.schema);
+                self.schema = Some((Arc::clone(entry.schema), hash));
                 hash
             }
         };
-        let out = &mut self.bytes;
-        out.clear();
-        let kind = match &entry.content {
-            Content::Disclosure(_) => 1,
-            Content::Reason(_) => 2,
-            Content::Control(_) => 3,
-            // As it was before the subject was erased.
-            Content::ErasedReason(_) => 2,
-            Content::Erasure(_) => 4,
-            Content::Account(_) => 5,
-        };
-        out.push(kind);
-        out.extend_from_slice(&entry.no.0.to_be_bytes());
-        out.extend_from_slice(&entry.time().0.to_be_bytes());
-        out.extend_from_slice(&schema);
-        out.extend_from_slice(&self.parts_said.to_be_bytes());
+        let LeafMaker { headers, sessions, texts, .. } = self;
+        headers.push(|out| {
+            out.push(0x03);
+            out.extend_from_slice(salt);
+            out.push(kind_of(&entry.content));
+            out.extend_from_slice(&entry.no.0.to_be_bytes());
+            out.extend_from_slice(&entry.time().0.to_be_bytes());
+            out.extend_from_slice(&schema);
+            out.extend_from_slice(&parts_said.to_be_bytes());
+            match &entry.content {
+                BriefContent::Disclosure(d) => {
+                    out.extend_from_slice(&sessions.hash(d.session, hash_session));
+                    out.extend_from_slice(&texts.hash(d.text, hash_text));
+                    out.extend_from_slice(&(d.sets.len() as u32).to_be_bytes());
+                    put_string(out, d.principal.as_str());
+                    out.extend_from_slice(&d.statement.to_be_bytes());
+                    out.push(d.outcome as u8);
+                    out.extend_from_slice(&d.rows.to_be_bytes());
+                }
+                BriefContent::Reason(r) => put_span(out, r.principal, r.until),
+                BriefContent::Other(Content::ErasedReason(r)) => put_span(out, &r.principal, r.until),
+                BriefContent::Other(Content::Control(c)) => {
+                    out.push(c.kind as u8);
+                    match &c.principal {
+                        Some(principal) => put_string(out, principal.as_str()),
+                        None => out.extend_from_slice(&u32::MAX.to_be_bytes()),
+                    }
+                    match &c.session {
+                        Some(session) => out.extend_from_slice(&sessions.hash(session, hash_session)),
+                        None => out.push(0),
+                    }
+                    put_string(out, &c.by);
+                    put_string(out, &c.why);
+                }
+                BriefContent::Other(Content::Erasure(e)) => {
+                    out.extend_from_slice(&e.number.to_be_bytes());
+                    out.extend_from_slice(&e.places.to_be_bytes());
+                    out.extend_from_slice(&e.list);
+                    put_string(out, &e.by);
+                    put_string(out, &e.why);
+                }
+                BriefContent::Other(Content::Account(a)) => {
+                    out.extend_from_slice(&sessions.hash(&a.session, hash_session));
+                    out.push(u8::from(a.account.ended));
+                    a.account.counts().iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
+                }
+                // In brief they are never among the others.
+                BriefContent::Other(Content::Disclosure(_) | Content::Reason(_)) => {}
+            }
+            out.extend_from_slice(file_header);
+        });
+    }
+
+    /// Adds the parts of an entry that are left.
+    fn put_parts(&mut self, entry: &Brief<'_>) {
+        let mut salts = self.salts.iter();
         match &entry.content {
-            Content::Disclosure(d) => {
-                out.extend_from_slice(&self.sessions.hash(&d.session, hash_session));
-                out.extend_from_slice(&self.texts.hash(&d.text, hash_text));
-                out.extend_from_slice(&(d.sets.len() as u32).to_be_bytes());
-                put_string(out, d.principal.as_str());
-                out.extend_from_slice(&d.statement.to_be_bytes());
-                out.push(d.outcome as u8);
-                out.extend_from_slice(&d.rows.to_be_bytes());
+            BriefContent::Disclosure(d) => {
+                d.sets.iter().for_each(|set| put_set(&mut self.parts, &mut salts, set));
             }
-            Content::Reason(r) => {
-                put_string(out, r.principal.as_str());
-                out.extend_from_slice(&r.until.0.to_be_bytes());
+            BriefContent::Reason(r) => {
+                put_part(&mut self.parts, &mut salts, |out| put_reason(out, r.kind, &r.key, &r.reason));
             }
-            Content::Control(c) => {
-                out.push(c.kind as u8);
-                match &c.principal {
-                    Some(principal) => put_string(out, principal.as_str()),
-                    None => out.extend_from_slice(&u32::MAX.to_be_bytes()),
-                }
-                match &c.session {
-                    Some(session) => out.extend_from_slice(&self.sessions.hash(session, hash_session)),
-                    None => out.push(0),
-                }
-                put_string(out, &c.by);
-                put_string(out, &c.why);
-            }
-            Content::ErasedReason(r) => {
-                put_string(out, r.principal.as_str());
-                out.extend_from_slice(&r.until.0.to_be_bytes());
-            }
-            Content::Erasure(e) => {
-                out.extend_from_slice(&e.number.to_be_bytes());
-                out.extend_from_slice(&e.places.to_be_bytes());
-                out.extend_from_slice(&e.list);
-                put_string(out, &e.by);
-                put_string(out, &e.why);
-            }
-            Content::Account(a) => {
-                out.extend_from_slice(&self.sessions.hash(&a.session, hash_session));
-                out.push(u8::from(a.account.ended));
-                a.account.counts().iter().for_each(|count| out.extend_from_slice(&count.to_be_bytes()));
-            }
+            BriefContent::Other(_) => {}
         }
     }
+}
 
-    fn put_subjects(&mut self, entry: &Entry, salts: &mut PartSalts) {
-        self.parts.clear();
-        self.parts_said = parts_of(entry);
-        match &entry.content {
-            Content::Disclosure(d) => {
-                salts.begin(self.parts_said);
-                d.sets.iter().for_each(|set| self.put_set(set, salts));
-            }
-            Content::Reason(r) => {
-                self.bytes.clear();
-                put_reason(&mut self.bytes, r);
-                salts.begin(1);
-                self.put_part(salts);
-            }
-            Content::Control(_) | Content::ErasedReason(_) | Content::Erasure(_) | Content::Account(_) => {}
-        }
+fn put_set(parts: &mut Messages, salts: &mut Iter<'_, Seed>, set: &SubjectSet) {
+    let mut put = |key: &dyn Fn(&mut Vec<u8>)| {
+        put_part(parts, salts, |out| {
+            put_set_head(out, set);
+            key(out);
+        });
+    };
+    match &set.subjects {
+        Subjects::Ints(keys) => keys.iter().for_each(|key| put(&|out| put_int(out, *key))),
+        Subjects::Uuids(keys) => keys.iter().for_each(|key| put(&|out| put_uuid(out, *key))),
+        Subjects::Texts(keys) => keys.iter().for_each(|key| put(&|out| put_text(out, key))),
+        Subjects::Unattributed { rows } => put(&|out| put_rows(out, *rows)),
     }
+}
 
-    fn put_set(&mut self, set: &SubjectSet, seeds: &mut PartSalts) {
-        self.bytes.clear();
-        put_set_head(&mut self.bytes, set);
-        let shared = self.bytes.len();
-        match &set.subjects {
-            Subjects::Ints(keys) => {
-                for key in keys {
-                    put_int(&mut self.bytes, *key);
-                    self.put_part(seeds);
-                    self.bytes.truncate(shared);
-                }
-            }
-            Subjects::Uuids(keys) => {
-                for key in keys {
-                    put_uuid(&mut self.bytes, *key);
-                    self.put_part(seeds);
-                    self.bytes.truncate(shared);
-                }
-            }
-            Subjects::Texts(keys) => {
-                for key in keys {
-                    put_text(&mut self.bytes, key);
-                    self.put_part(seeds);
-                    self.bytes.truncate(shared);
-                }
-            }
-            Subjects::Unattributed { rows } => {
-                self.bytes.push(0x10);
-                self.bytes.extend_from_slice(&rows.to_be_bytes());
-                self.put_part(seeds);
-            }
-        }
-    }
-
-    fn put_part(&mut self, salts: &mut PartSalts) {
-        self.parts.push(digest(&[&[0x02], &salts.next_salt(), &self.bytes]));
-    }
+/// Adds a part; `put` appends what it says.
+#[inline]
+fn put_part(parts: &mut Messages, salts: &mut Iter<'_, Seed>, put: impl FnOnce(&mut Vec<u8>)) {
+    // Zeros where there is no salt, which fit nothing.
+    let salt = salts.next().copied().unwrap_or_default();
+    parts.push(|out| {
+        out.push(0x02);
+        out.extend_from_slice(&salt);
+        put(out);
+    });
 }
 
 /// Returns a hash as numbers that compare as its bytes do, only faster.
@@ -226,14 +235,14 @@ fn put_set_head(out: &mut Vec<u8>, set: &SubjectSet) {
     out.extend_from_slice(&set.fields.0.to_be_bytes());
 }
 
-fn put_reason(out: &mut Vec<u8>, reason: &Reason) {
-    out.push(reason.kind.0);
-    match &reason.key {
+fn put_reason(out: &mut Vec<u8>, kind: KindId, key: &SubjectKey, reason: &str) {
+    out.push(kind.0);
+    match key {
         SubjectKey::Int(key) => put_int(out, *key),
         SubjectKey::Uuid(key) => put_uuid(out, *key),
         SubjectKey::Text(key) => put_text(out, key.as_bytes()),
     }
-    put_string(out, &reason.reason);
+    put_string(out, reason);
 }
 
 /// Returns the hash of one subject's part of an entry: of key `at` of a set.
@@ -252,48 +261,38 @@ pub(crate) fn hash_subject(set: &SubjectSet, at: usize, salt: &Seed) -> Option<H
 /// Returns the hash of the part of a reason.
 pub(crate) fn hash_reason(reason: &Reason, salt: &Seed) -> Hash {
     let mut part = Vec::new();
-    put_reason(&mut part, reason);
+    put_reason(&mut part, reason.kind, &reason.key, &reason.reason);
     digest(&[&[0x02], salt, &part])
 }
 
 /// Returns how many parts an entry has, or had before some were erased.
-pub(crate) fn parts_of(entry: &Entry) -> u32 {
+pub(crate) fn parts_of(entry: &Brief<'_>) -> u32 {
     match &entry.content {
-        Content::Disclosure(d) => {
-            let of_set = |set: &SubjectSet| match set.subjects {
-                Subjects::Unattributed { .. } => 1,
-                _ => (set.subjects.len() as u32).saturating_add(set.erased),
-            };
+        BriefContent::Disclosure(d) => {
+            let of_set = |set: &SubjectSet| (set.subjects.len_as_parts() as u32).saturating_add(set.erased);
             d.sets.iter().map(of_set).fold(0, u32::saturating_add)
         }
-        Content::Reason(_) | Content::ErasedReason(_) => 1,
-        Content::Control(_) | Content::Erasure(_) | Content::Account(_) => 0,
+        BriefContent::Reason(_) | BriefContent::Other(Content::ErasedReason(_)) => 1,
+        BriefContent::Other(_) => 0,
     }
 }
 
-/// The salts of an entry's parts, in the order of the keys.
-enum PartSalts {
-    /// Below this seed; the tree is as deep as the parts need.
-    Tree(Seed),
-    Walk(Seeds),
-    Listed(std::vec::IntoIter<Seed>),
+/// Returns the number that stands for what an entry is.
+fn kind_of(content: &BriefContent<'_>) -> u8 {
+    match content {
+        BriefContent::Disclosure(_) | BriefContent::Other(Content::Disclosure(_)) => 1,
+        // An erased reason is as it was before the subject was erased.
+        BriefContent::Reason(_) | BriefContent::Other(Content::Reason(_) | Content::ErasedReason(_)) => 2,
+        BriefContent::Other(Content::Control(_)) => 3,
+        BriefContent::Other(Content::Erasure(_)) => 4,
+        BriefContent::Other(Content::Account(_)) => 5,
+    }
 }
 
-impl PartSalts {
-    fn begin(&mut self, parts: u32) {
-        if let PartSalts::Tree(seed) = self {
-            *self = PartSalts::Walk(Seeds::of_parts(*seed, parts as usize));
-        }
-    }
-
-    /// Returns the next salt; zeros if there is none, which fit nothing.
-    fn next_salt(&mut self) -> Seed {
-        match self {
-            PartSalts::Walk(seeds) => seeds.next_seed(),
-            PartSalts::Listed(salts) => salts.next().unwrap_or_default(),
-            PartSalts::Tree(_) => Seed::default(),
-        }
-    }
+/// Writes whose reason it was, and until when.
+fn put_span(out: &mut Vec<u8>, principal: &Principal, until: Timestamp) {
+    put_string(out, principal.as_str());
+    out.extend_from_slice(&until.0.to_be_bytes());
 }
 
 fn put_int(out: &mut Vec<u8>, key: i64) {
@@ -310,6 +309,11 @@ fn put_text(out: &mut Vec<u8>, key: &[u8]) {
     out.push(2);
     out.extend_from_slice(&(key.len() as u32).to_be_bytes());
     out.extend_from_slice(key);
+}
+
+fn put_rows(out: &mut Vec<u8>, rows: u32) {
+    out.push(0x10);
+    out.extend_from_slice(&rows.to_be_bytes());
 }
 
 fn put_string(out: &mut Vec<u8>, text: &str) {

@@ -113,6 +113,7 @@ impl LeafWalk {
         walked.secrets.seek(index);
         let order = walked.secrets.order();
         let secret = walked.secrets.next_secret().ok_or_else(missing)?;
-        Ok(self.maker.leaf(entry, secret, order, header.map(<[u8; HEADER_LEN]>::as_slice)))
+        self.maker.add(&entry.brief(), secret, order, header.map(<[u8; HEADER_LEN]>::as_slice));
+        self.maker.leaves().next().ok_or_else(missing)
     }
 }

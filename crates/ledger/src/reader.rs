@@ -294,7 +294,7 @@ impl<F: Files> SpoolReader<F> {
     }
 
     /// Returns the facts of the file being read, opening it if needed.
-    fn open_file(&mut self) -> Result<Option<FileFacts>, ReadError> {
+    pub(crate) fn open_file(&mut self) -> Result<Option<FileFacts>, ReadError> {
         if let Some(facts) = self.facts {
             return Ok(Some(facts));
         }

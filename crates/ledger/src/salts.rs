@@ -4,7 +4,7 @@
 //! inner seed giving its two children by one hash. So 16 bytes of secret serve a file, any subtree can be
 //! handed out or destroyed alone, and walking along the entries costs one hash an entry.
 
-use crate::merkle::digest;
+use crate::merkle::digest_seed;
 
 mod cover;
 mod file;
@@ -21,8 +21,9 @@ pub(crate) type Seed = [u8; 16];
 const DEPTH: u32 = 32;
 
 /// Returns the children of a seed.
+#[inline]
 pub(crate) fn expand(seed: &Seed) -> (Seed, Seed) {
-    let hash = digest(&[&[0x04], seed]);
+    let hash = digest_seed(0x04, seed);
     let (left, right) = hash.split_at(16);
     (left.try_into().unwrap_or_default(), right.try_into().unwrap_or_default())
 }
@@ -30,6 +31,22 @@ pub(crate) fn expand(seed: &Seed) -> (Seed, Seed) {
 /// Returns the levels of the tree over `count` parts.
 fn depth_of(count: usize) -> u32 {
     count.max(1).next_power_of_two().trailing_zeros()
+}
+
+/// Puts the salts of the `count` parts of an entry, in the order of the keys, into `salts`.
+pub(crate) fn expand_parts(root: Seed, count: usize, salts: &mut Vec<Seed>) {
+    salts.clear();
+    salts.push(root);
+    for height in (0..depth_of(count)).rev() {
+        let parents = salts.len();
+        salts.resize(count.div_ceil(1 << height), Seed::default());
+        for at in (0..parents).rev() {
+            let Some((left, right)) = salts.get(at).map(expand) else { continue };
+            for (to, seed) in salts.iter_mut().skip(2 * at).zip([left, right]) {
+                *to = seed;
+            }
+        }
+    }
 }
 
 /// Walks along the seeds of a tree of `depth` levels, from the left.
@@ -43,11 +60,6 @@ pub(crate) struct Seeds {
 }
 
 impl Seeds {
-    /// Walks along the `count` parts of an entry.
-    pub(crate) fn of_parts(root: Seed, count: usize) -> Seeds {
-        Seeds::new(root, depth_of(count))
-    }
-
     fn new(root: Seed, depth: u32) -> Seeds {
         Seeds { root, depth, next: 0, right: vec![Seed::default(); depth as usize] }
     }
@@ -124,6 +136,16 @@ mod tests {
     }
 
     #[test]
+    fn parts_have_the_first_seeds_of_the_least_tree_that_has_room() {
+        let mut salts = Vec::new();
+        for (parts, depth) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (11, 4), (16, 4), (1000, 10)] {
+            expand_parts([7; 16], parts, &mut salts);
+            let expected: Vec<Seed> = (0..parts as u64).map(|at| seed_at([7; 16], depth, at)).collect();
+            assert_eq!(salts.get(..parts), Some(expected.as_slice()), "{parts}");
+        }
+    }
+
+    #[test]
     fn walk_gives_every_seed_of_the_tree() {
         for depth in [0, 1, 2, 5, 32] {
             let mut seeds = Seeds::new([7; 16], depth);
@@ -138,6 +160,5 @@ mod tests {
             seeds.seek(index);
             assert_eq!(seeds.next_seed(), seed_at([7; 16], 32, index), "{index}");
         }
-        assert_eq!([1, 2, 3, 4, 5, 1024].map(|n| Seeds::of_parts([0; 16], n).depth), [0, 1, 2, 2, 3, 10]);
     }
 }

@@ -186,9 +186,11 @@ impl<F: Files> Sealer<F> {
             let order = secrets.order();
             let Some(secret) = secrets.next_secret() else { return Ok(done) };
             let header = header.as_ref().map(<[u8; HEADER_LEN]>::as_slice);
-            let leaf = self.maker.leaf(&entry, secret, order, header);
+            self.maker.add(&entry.brief(), secret, order, header);
             let full = &mut self.full_tiles;
-            self.frontier.push(leaf, |id, hashes| full.push((id, encode_tile(hashes))));
+            for leaf in self.maker.leaves() {
+                self.frontier.push(leaf, |id, hashes| full.push((id, encode_tile(hashes))));
+            }
             self.write_full_tiles()?;
             self.check_signed()?;
         }

@@ -65,7 +65,8 @@ impl<F: Files, S: Store> SealedEntries<F, S> {
         let Some(secret) = secrets.next_secret() else { return Ok(None) };
         let header = begins.then(|| facts.encode());
         let header = header.as_ref().map(<[u8; HEADER_LEN]>::as_slice);
-        let leaf_data = self.maker.leaf_data(&entry, secret, order, header);
+        self.maker.add(&entry.brief(), secret, order, header);
+        let Some(leaf_data) = self.maker.leaf_data().next() else { return Ok(None) };
         let index = self.next;
         self.next += 1;
         Ok(Some(SealedEntry { index, entry, leaf_data }))

@@ -1,12 +1,12 @@
-//! Entries as far as a trace needs them: who was shown whom, when and why, without a copy of what is around it.
+//! Entries without a copy of what is around them: who was shown whom, when and why.
 
 use std::sync::Arc;
 
 use rastro_model::{KindId, Principal, SubjectKey, Timestamp};
 
 use super::{
-    Content, Decoder, Disclosure, Entry, EntryRecord, Heading, Reason, Session, StatementText, SubjectSet,
-    lookup, subject,
+    Content, Decoder, Entry, EntryRecord, Heading, Session, StatementText, SubjectSet, lookup, outcome_of,
+    subject,
 };
 use crate::bytes::FormatError;
 use crate::encode::{DISCLOSURE, REASON, Schema};
@@ -41,14 +41,20 @@ pub struct BriefDisclosure<'a> {
     /// When.
     pub time: Timestamp,
     /// In which session.
-    pub session: &'a Session,
+    pub session: &'a Arc<Session>,
     /// To whom.
     pub principal: &'a Principal,
     /// Place of the principal among those of its spool file: where to keep what it means. Another file's principal
     /// may have the same.
     pub place: Option<usize>,
+    /// Ordinal of the statement in its session.
+    pub statement: u64,
     /// The statement.
-    pub text: &'a StatementText,
+    pub text: &'a Arc<StatementText>,
+    /// How the statement stood after these rows.
+    pub outcome: Outcome,
+    /// How many rows.
+    pub rows: u32,
     /// The subjects.
     pub sets: &'a [SubjectSet],
 }
@@ -64,6 +70,8 @@ pub struct BriefReason<'a> {
     pub kind: KindId,
     /// Of whom.
     pub key: SubjectKey,
+    /// Why.
+    pub reason: String,
     /// First moment explained.
     pub asked_at: Timestamp,
     /// Last moment explained.
@@ -74,17 +82,40 @@ impl Entry {
     /// Returns the entry in brief.
     pub fn brief(&self) -> Brief<'_> {
         let content = match &self.content {
-            Content::Disclosure(Disclosure { time, session, principal, text, sets, .. }) => {
-                let (time, place) = (*time, None);
-                BriefContent::Disclosure(BriefDisclosure { time, session, principal, place, text, sets })
-            }
-            Content::Reason(Reason { principal, kind, key, asked_at, until, .. }) => {
-                let (kind, key, asked_at, until) = (*kind, key.clone(), *asked_at, *until);
-                BriefContent::Reason(BriefReason { principal, place: None, kind, key, asked_at, until })
-            }
+            Content::Disclosure(d) => BriefContent::Disclosure(BriefDisclosure {
+                time: d.time,
+                session: &d.session,
+                principal: &d.principal,
+                place: None,
+                statement: d.statement,
+                text: &d.text,
+                outcome: d.outcome,
+                rows: d.rows,
+                sets: &d.sets,
+            }),
+            Content::Reason(r) => BriefContent::Reason(BriefReason {
+                principal: &r.principal,
+                place: None,
+                kind: r.kind,
+                key: r.key.clone(),
+                reason: r.reason.clone(),
+                asked_at: r.asked_at,
+                until: r.until,
+            }),
             other => BriefContent::Other(other.clone()),
         };
         Brief { no: self.no, schema: &self.schema, content }
+    }
+}
+
+impl Brief<'_> {
+    /// Returns the time of the entry; of a reason, when it was asked for.
+    pub(crate) fn time(&self) -> Timestamp {
+        match &self.content {
+            BriefContent::Disclosure(disclosure) => disclosure.time,
+            BriefContent::Reason(reason) => reason.asked_at,
+            BriefContent::Other(content) => content.time(),
+        }
     }
 }
 
@@ -97,7 +128,7 @@ impl Decoder {
             DISCLOSURE..=LAST => {
                 let heading = self.heading(record.fields)?;
                 self.pass()?;
-                self.brief_disclosure(no, heading)
+                self.brief_disclosure(no, heading, outcome_of(record.tag)?)
             }
             REASON => {
                 self.pass()?;
@@ -110,8 +141,17 @@ impl Decoder {
         }
     }
 
-    fn brief_disclosure(&mut self, no: EntryNo, heading: Heading<'_>) -> Result<Brief<'_>, FormatError> {
+    fn brief_disclosure(
+        &mut self,
+        no: EntryNo,
+        heading: Heading<'_>,
+        outcome: Outcome,
+    ) -> Result<Brief<'_>, FormatError> {
         let mut groups = heading.groups;
+        // What differing entries leave behind must not add up.
+        if self.sets_held > SUBJECTS_MAX {
+            (self.sets, self.sets_held) = Default::default();
+        }
         let mut sets = std::mem::take(&mut self.sets);
         let (mut used, mut room) = (0, SUBJECTS_MAX);
         while groups.len() > 0 {
@@ -123,13 +163,17 @@ impl Decoder {
             used += 1;
         }
         self.sets = sets;
+        self.sets_held += used + SUBJECTS_MAX - room;
         let (session, _) = self.sessions.get(heading.session).ok_or(FormatError::Undefined("session"))?;
         let content = BriefContent::Disclosure(BriefDisclosure {
             time: heading.time,
             session,
             principal: lookup(&self.principals, heading.principal, "principal")?,
             place: usize::try_from(heading.principal).ok(),
+            statement: heading.statement,
             text: lookup(&self.texts, heading.text, "text")?,
+            outcome,
+            rows: heading.rows,
             sets: self.sets.get(..used).unwrap_or_default(),
         });
         Ok(Brief { no, schema: &self.schema, content })
@@ -140,13 +184,14 @@ impl Decoder {
         let (asked_at, until, principal) = self.span(&mut cursor)?;
         let kind = KindId(cursor.byte()?);
         let key = subject(&mut cursor)?;
-        cursor.text()?;
+        let reason = cursor.text()?.to_owned();
         cursor.finish()?;
         let content = BriefContent::Reason(BriefReason {
             principal: lookup(&self.principals, principal, "principal")?,
             place: usize::try_from(principal).ok(),
             kind,
             key,
+            reason,
             asked_at,
             until,
         });

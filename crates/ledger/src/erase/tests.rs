@@ -8,7 +8,7 @@ use crate::entry::{DisclosureEntry, Outcome, ReasonEntry};
 use crate::merkle::hash_leaf;
 use crate::names::SessionFacts;
 use crate::note::NoteVerifier;
-use crate::salts::{EntrySecret, Seed, Seeds, expand};
+use crate::salts::{EntrySecret, Seed, expand, expand_parts};
 use crate::sealed::{SealedEntries, SealedEntry, prove_entry};
 use crate::set::Subjects;
 use crate::verify::{Evidence, Fault, Progress, Report, verify};
@@ -177,7 +177,7 @@ fn encodings() -> Vec<Vec<u8>> {
 fn reachable_salts(scratch: &Scratch) -> Vec<Seed> {
     let mut salts = Vec::new();
     let counts: std::collections::BTreeSet<u32> =
-        scratch.sealed().iter().map(|sealed| parts_of(&sealed.entry).max(1)).collect();
+        scratch.sealed().iter().map(|sealed| parts_of(&sealed.entry.brief()).max(1)).collect();
     for (path, bytes) in
         scratch.bytes().into_iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "salt"))
     {
@@ -188,8 +188,9 @@ fn reachable_salts(scratch: &Scratch) -> Vec<Seed> {
             match secrets.next_secret().unwrap() {
                 EntrySecret::Whole(seed) => {
                     for parts in &counts {
-                        let mut seeds = Seeds::of_parts(expand(&seed).1, *parts as usize);
-                        salts.extend((0..*parts).map(|_| seeds.next_seed()));
+                        let mut of_entry = Vec::new();
+                        expand_parts(expand(&seed).1, *parts as usize, &mut of_entry);
+                        salts.append(&mut of_entry);
                     }
                 }
                 EntrySecret::Punctured(entry) => salts.extend(entry.salts()),

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Evidence, Progress, VerifyError};
-use crate::decode::{Content, Entry};
+use crate::decode::{Brief, BriefContent, Content};
 use crate::disk::Files;
 use crate::frame::HEADER_LEN;
 use crate::leaf::LeafMaker;
@@ -119,14 +119,18 @@ pub(super) fn check_file<F: Files>(
     };
     check.first_index = salt.as_ref().map(|salt| salt.first_index);
     let sealed = special.last().copied().unwrap_or_default();
-    let mut leaves = Leaves::new(check.first_index.unwrap_or_default(), sealed, evidence, special);
+    let mut next = check.first_index.unwrap_or_default();
+    let mut leaves = Leaves::new(next, sealed, evidence, special);
     let mut secrets = salt.map(FileSalt::secrets);
     let mut maker = LeafMaker::default();
     let mut reader = SpoolReader::open_on(files)?;
     reader.stay_in(seq);
+    // Where it cannot be opened, the first entry says why.
+    let front = reader.open_file().ok().flatten().map(|facts| facts.encode());
+    let mut header = front.as_ref().map(<[u8; HEADER_LEN]>::as_slice);
     let (mut bytes, mut entries) = (0, 0u64);
     loop {
-        let entry = match reader.next_entry() {
+        let entry = match reader.next_brief() {
             Ok(Some(entry)) => entry,
             Ok(None) => break,
             Err(error @ ReadError::Disk { .. }) => return Err(error.into()),
@@ -140,20 +144,23 @@ pub(super) fn check_file<F: Files>(
         let order = secrets.order();
         let Some(secret) = secrets.next_secret() else { continue };
         if let EntrySecret::Punctured(punctured) = secret {
-            check.redacted.push(redacted(&entry, leaves.next, seq, punctured));
+            check.redacted.push(redacted(&entry, next, seq, punctured));
         }
-        if let Content::Erasure(erasure) = &entry.content {
-            check.erasures.push(Listed { index: leaves.next, number: erasure.number, list: erasure.list });
+        if let BriefContent::Other(Content::Erasure(erasure)) = &entry.content {
+            check.erasures.push(Listed { index: next, number: erasure.number, list: erasure.list });
         }
-        let header = if entries == 1 { reader.facts().map(|facts| facts.encode()) } else { None };
-        let header = header.as_ref().map(<[u8; HEADER_LEN]>::as_slice);
-        leaves.push(maker.leaf(&entry, secret, order, header), seq, &mut check)?;
+        maker.add(&entry, secret, order, header.take());
+        next += 1;
+        if maker.is_full() {
+            leaves.push_all(maker.leaves(), seq, &mut check)?;
+        }
         if entries.is_multiple_of(1024) {
             progress.entries.fetch_add(1024, Ordering::Relaxed);
             progress.bytes.fetch_add(reader.offset() - bytes, Ordering::Relaxed);
             bytes = reader.offset();
         }
     }
+    leaves.push_all(maker.leaves(), seq, &mut check)?;
     progress.entries.fetch_add(entries % 1024, Ordering::Relaxed);
     progress.bytes.fetch_add(reader.offset().saturating_sub(bytes), Ordering::Relaxed);
     // At the end of the spool a damaged frame looks like the last write of a crash.
@@ -168,10 +175,10 @@ pub(super) fn check_file<F: Files>(
     Ok(check)
 }
 
-fn redacted(entry: &Entry, index: u64, file: u64, punctured: &PuncturedEntry) -> Redacted {
+fn redacted(entry: &Brief<'_>, index: u64, file: u64, punctured: &PuncturedEntry) -> Redacted {
     let sets = match &entry.content {
-        Content::Disclosure(disclosure) => {
-            let sets = (0u16..).zip(&disclosure.sets);
+        BriefContent::Disclosure(disclosure) => {
+            let sets = (0u16..).zip(disclosure.sets);
             // An entry that says more than its salts tell has another leaf; what it says is not to be unpacked.
             let erased = |erased: u32| (erased as usize).min(punctured.erased.len() + 1);
             sets.flat_map(|(at, set)| std::iter::repeat_n(at, erased(set.erased))).collect()
@@ -206,6 +213,18 @@ impl<'a> Leaves<'a> {
         let nodes = StoredNodes::new(evidence.tree, sealed);
         let (tile, stored) = (Vec::with_capacity(TILE_WIDTH), Vec::new());
         Leaves { nodes, sealed, special, next: first, tile, stored, differs: false }
+    }
+
+    fn push_all(
+        &mut self,
+        leaves: impl Iterator<Item = Hash>,
+        file: u64,
+        check: &mut FileCheck,
+    ) -> Result<(), VerifyError> {
+        for leaf in leaves {
+            self.push(leaf, file, check)?;
+        }
+        Ok(())
     }
 
     fn push(&mut self, leaf: Hash, file: u64, check: &mut FileCheck) -> Result<(), VerifyError> {
