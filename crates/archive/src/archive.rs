@@ -151,7 +151,9 @@ impl Archive {
         query: &'a Query,
     ) -> impl Iterator<Item = Result<Sighting, ArchiveError>> + 'a {
         let wanted = Wanted::new(query.subjects.clone().unwrap_or_default());
-        ask_each(self.segments_of(query).collect(), at_a_time(), move |segment| segment.sightings(&wanted, query))
+        ask_each(self.segments_of(query).collect(), at_a_time(), move |segment| {
+            segment.sightings(&wanted, query)
+        })
     }
 
     /// Returns the distinct subjects of a query's principal, or of every principal: for each part of the

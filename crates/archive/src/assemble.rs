@@ -16,7 +16,9 @@ use crate::kept::{Rows, bytes_beyond};
 use crate::open::OpenSegment;
 use crate::packed;
 use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, ints_of, set_of};
-use crate::table::{Combinations, StatementReader, Table, decode_disclosures, decode_keyed, decode_reasons, decode_sets};
+use crate::table::{
+    Combinations, StatementReader, Table, decode_disclosures, decode_keyed, decode_reasons, decode_sets,
+};
 use crate::told;
 use crate::words::{fields_of, kind_of};
 
@@ -102,8 +104,7 @@ impl OpenSegment {
         let mut combinations = Combinations::default();
         let mut found = Vec::new();
         for batch in table.read(&[], None)? {
-            let decoded =
-                decode_disclosures(&batch?, &mut combinations, |row| self.is_among(rows, row));
+            let decoded = decode_disclosures(&batch?, &mut combinations, |row| self.is_among(rows, row));
             found.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
         }
         Ok(found)

@@ -238,13 +238,7 @@ impl SegmentBuilder {
         files.extend(write_rows(objects, Table::Sets, &place, encode_sets, sets)?);
         files.extend(write_rows(objects, Table::Reasons, &place, encode_reasons, reasons)?);
         files.extend(write_rows(objects, Table::Exposure, &place, encode_exposure, exposures.finish())?);
-        files.extend(write_rows(
-            objects,
-            Table::Clock,
-            &place,
-            encode_clock,
-            clock.ticks().iter().copied(),
-        )?);
+        files.extend(write_rows(objects, Table::Clock, &place, encode_clock, clock.ticks().iter().copied())?);
         let names =
             |schema: &Arc<Schema>| Names { kinds: schema.kinds.clone(), fields: schema.fields.clone() };
         Ok(Some(Segment {

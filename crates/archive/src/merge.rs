@@ -242,7 +242,8 @@ pub(crate) fn merge_segments(
 
 /// Returns the clock of a segment; that of one which an earlier version wrote is made.
 fn whole_clock(segment: &OpenSegment) -> Result<Arc<Clock>, ArchiveError> {
-    let Some(table) = segment.table(Table::Statements).filter(|_| segment.table(Table::Clock).is_none()) else {
+    let Some(table) = segment.table(Table::Statements).filter(|_| segment.table(Table::Clock).is_none())
+    else {
         return segment.clock();
     };
     let malformed = |column| ArchiveError::malformed(table.file.path())(column);

@@ -268,7 +268,8 @@ impl OpenSegment {
 
     /// Returns where a row of `statements` is in its file.
     pub(crate) fn offset_of(&self, row: u64) -> Option<u32> {
-        let offset = row.checked_sub(self.facts.first_line()).filter(|offset| *offset < self.facts.entries)?;
+        let offset =
+            row.checked_sub(self.facts.first_line()).filter(|offset| *offset < self.facts.entries)?;
         u32::try_from(offset).ok()
     }
 }

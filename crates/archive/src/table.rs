@@ -46,14 +46,8 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 6] = [
-        Table::Statements,
-        Table::Disclosures,
-        Table::Sets,
-        Table::Reasons,
-        Table::Exposure,
-        Table::Clock,
-    ];
+    pub const ALL: [Table; 6] =
+        [Table::Statements, Table::Disclosures, Table::Sets, Table::Reasons, Table::Exposure, Table::Clock];
 
     /// Returns the name of the table, which is its directory.
     pub fn name(self) -> &'static str {

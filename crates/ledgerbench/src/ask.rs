@@ -51,9 +51,8 @@ pub(crate) fn drop_page_cache() -> bool {
 pub(crate) fn answer(dir: &Path, question: Question, about: &[String]) -> anyhow::Result<()> {
     let began = Instant::now();
     let objects = Objects::directory(&dir.join("store"))?;
-    let open = || -> anyhow::Result<LedgerReader> {
-        Ok(LedgerReader::open(Some(&objects), &dir.join("spool"))?)
-    };
+    let open =
+        || -> anyhow::Result<LedgerReader> { Ok(LedgerReader::open(Some(&objects), &dir.join("spool"))?) };
     let reader = open()?;
     let found = once(&reader, question, about)?;
     let cold_ms = began.elapsed().as_secs_f64() * 1e3;

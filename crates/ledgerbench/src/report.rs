@@ -128,14 +128,8 @@ pub(crate) fn markdown(options: &Options, measured: &Measured) -> Result<String,
     writeln!(page, "## Questions\n")?;
     let cold =
         if measured.dropped { "page cache dropped before" } else { "the page cache could not be dropped" };
-    writeln!(
-        page,
-        "Cold: {cold}. Asked again: the same question, the median of those that followed.\n"
-    )?;
-    writeln!(
-        page,
-        "| | who saw these 50 subjects | everything a principal saw | size |\n|---|---|---|---|"
-    )?;
+    writeln!(page, "Cold: {cold}. Asked again: the same question, the median of those that followed.\n")?;
+    writeln!(page, "| | who saw these 50 subjects | everything a principal saw | size |\n|---|---|---|---|")?;
     let (who_saw, subjects_of) = (&measured.who_saw, &measured.subjects_of);
     let mut row = |what: &str, (a, b): (f64, f64), bytes: u64| {
         let size = if bytes == 0 { String::new() } else { megabytes(bytes) };

@@ -110,7 +110,8 @@ pub(crate) fn decode_exposure(
         let ways = match (&ways, &apart) {
             (Some(ways), _) => ways_of(ways.get(at).ok_or("ways")?, kind, combinations)?,
             (None, Some((fields, certainty))) => {
-                let (fields, certainty) = (fields.get(at).ok_or("fields")?, certainty.get(at).ok_or("certainty")?);
+                let (fields, certainty) =
+                    (fields.get(at).ok_or("fields")?, certainty.get(at).ok_or("certainty")?);
                 vec![combinations.get(kind, fields, certainty)?]
             }
             (None, None) => return Err("ways"),
