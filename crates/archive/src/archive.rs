@@ -1,25 +1,16 @@
 //! Reads an archive: one state of it, whole, however it changes meanwhile.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rastro_ledger::{Entry, Subjects};
 use rastro_model::{Certainty, Principal, Timestamp};
-use roaring::RoaringBitmap;
 
 use crate::assemble::Wanted;
-use crate::columns::{Integers, Words};
 use crate::error::ArchiveError;
-use crate::kept::{Rows, TOLD_ROWS};
 use crate::manifest::{Manifest, Segment};
 use crate::objects::Objects;
-use crate::open::{KeptSet, OpenSegment};
-use crate::packed;
-use crate::row::{Combination, Disclosed, Exposed, Key};
-use crate::table::{Combinations, Table, decode_exposure, entries_of};
-
-/// Rows of `disclosures` put together at a time where a segment is read whole.
-const CHUNK_ROWS: u64 = 4 << 20;
+use crate::open::OpenSegment;
+use crate::row::{Combination, Key};
 
 /// Segments opened or asked at a time, for each core: what is not in memory yet takes the disk's time, not the core's.
 const AT_A_TIME: usize = 4;
@@ -46,7 +37,7 @@ impl Query {
     }
 
     /// Returns whether the window covers all from `min` to `max`.
-    fn covers(&self, min: i64, max: i64) -> bool {
+    pub(crate) fn covers(&self, min: i64, max: i64) -> bool {
         self.has_time(min) && self.has_time(max)
     }
 }
@@ -196,269 +187,6 @@ fn ask_each<'a, T: Send + 'a>(
             Err(error) => vec![Err(error)],
         })
     })
-}
-
-impl OpenSegment {
-    /// Returns whether some of the segment may be of the query's time.
-    fn is_within(&self, query: &Query) -> bool {
-        query.since.is_none_or(|since| since.0 <= self.facts.max_time)
-            && query.until.is_none_or(|until| self.facts.min_time < until.0)
-    }
-
-    fn entries<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = Result<Entry, ArchiveError>> + 'a {
-        let wanted = query.subjects.clone().map(Wanted::new);
-        let chunks = match self.chunks(query, wanted.as_ref()) {
-            Ok(chunks) => chunks.into_iter().map(Ok).collect::<Vec<_>>(),
-            Err(error) => vec![Err(error)],
-        };
-        chunks.into_iter().flat_map(move |chunk| {
-            match chunk.and_then(|rows| self.assemble(rows.as_ref(), wanted.as_ref())) {
-                Ok(entries) => entries.into_iter().map(Ok).collect::<Vec<_>>(),
-                Err(error) => vec![Err(error)],
-            }
-        })
-    }
-
-    /// Returns the rows that a query is about, in chunks whose entries follow each other; `None` stands for
-    /// all rows of the segment.
-    fn chunks(
-        &self,
-        query: &Query,
-        wanted: Option<&Wanted>,
-    ) -> Result<Vec<Option<RoaringBitmap>>, ArchiveError> {
-        let mut rows = None;
-        let mut narrow = |found: RoaringBitmap| {
-            rows = Some(match rows.take() {
-                Some(known) => found & known,
-                None => found,
-            });
-        };
-        if let Some(principal) = &query.principal {
-            narrow(self.rows_of(principal)?);
-        }
-        if query.only_reasons {
-            narrow(self.reasons(None, wanted)?.iter().filter_map(|row| self.offset_of(row.row)).collect());
-        } else if let Some(wanted) = wanted {
-            let mut found: RoaringBitmap =
-                self.keyed(wanted)?.iter().filter_map(|row| self.offset_of(row.row)).collect();
-            found.extend(self.reasons(None, Some(wanted))?.iter().filter_map(|row| self.offset_of(row.row)));
-            for KeptSet { set, index, .. } in self.all_sets()?.iter() {
-                if !wanted.within(set, index).map_err(|column| self.malformed(column))?.is_empty() {
-                    found.extend(self.offset_of(set.row));
-                }
-            }
-            narrow(found);
-        }
-        if let Some(rows) = rows {
-            return Ok(if rows.is_empty() { Vec::new() } else { vec![Some(rows)] });
-        }
-        let count = self.table(Table::Disclosures).map_or(0, |table| table.rows).div_ceil(CHUNK_ROWS).max(1);
-        if count == 1 {
-            return Ok(vec![None]);
-        }
-        self.chunks_in_order(count)
-    }
-
-    /// Returns all rows in `count` chunks, by the numbers of their entries.
-    fn chunks_in_order(&self, count: u64) -> Result<Vec<Option<RoaringBitmap>>, ArchiveError> {
-        let Some(table) = self.table(Table::Statements) else { return Ok(Vec::new()) };
-        let facts = &self.facts;
-        let width = (facts.next_entry - facts.first_entry).div_ceil(count).max(1);
-        let mut chunks = vec![RoaringBitmap::new(); usize::try_from(count).unwrap_or(1)];
-        let mut offset = 0u32;
-        let clock = self.clock()?;
-        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        for batch in table.read(&self.entry_columns(), None)? {
-            let batch = batch?;
-            let times = Integers::moments(&batch, "time").map_err(malformed)?;
-            for entry in entries_of(&batch, &times, &clock).map_err(malformed)? {
-                let chunk = entry.wrapping_sub(facts.first_entry) / width;
-                let chunk = usize::try_from(chunk).ok().and_then(|chunk| chunks.get_mut(chunk));
-                chunk.ok_or_else(|| self.malformed("entry"))?.insert(offset);
-                offset += 1;
-            }
-        }
-        Ok(chunks.into_iter().map(Some).collect())
-    }
-
-    /// Returns the rows of `statements` that are about a principal.
-    pub(crate) fn rows_of(&self, principal: &Principal) -> Result<RoaringBitmap, ArchiveError> {
-        let mut rows = RoaringBitmap::new();
-        let Some(table) = self.table(Table::Statements) else { return Ok(rows) };
-        let pages = table.pages_with_word("principal", principal.as_str());
-        if pages.is_empty() {
-            return Ok(rows);
-        }
-        let pages = table.select(pages);
-        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        for batch in table.read(&["line", "principal"], Some(pages))? {
-            let batch = batch?;
-            let row = Integers::of(&batch, "line").map_err(malformed)?;
-            let names = Words::of(&batch, "principal").map_err(malformed)?;
-            for at in 0..batch.num_rows() {
-                if names.get(at) == Some(principal.as_str()) {
-                    let row = row.unsigned(at, "line").map_err(malformed)?;
-                    rows.insert(self.offset_of(row).ok_or_else(|| malformed("line"))?);
-                }
-            }
-        }
-        Ok(rows)
-    }
-
-    fn sightings(&self, wanted: &Wanted, query: &Query) -> Result<Vec<Sighting>, ArchiveError> {
-        let mut found = Vec::new();
-        let mut add = |told: &Told, key: Key, combination: Arc<Combination>| {
-            let principal = told.principal.clone().ok_or_else(|| self.malformed("principal"))?;
-            if query.has_time(told.time) && query.principal.as_ref().is_none_or(|wanted| *wanted == principal)
-            {
-                found.push(Sighting { entry: told.entry, time: told.time, principal, key, combination });
-            }
-            Ok::<_, ArchiveError>(())
-        };
-        let rows = self.keyed(wanted)?;
-        let told = self.told(rows.iter().filter_map(|row| self.offset_of(row.row)).collect())?;
-        for Disclosed { key, row, combination } in rows {
-            add(told.get(&row).ok_or_else(|| self.malformed("line"))?, key, combination)?;
-        }
-        for KeptSet { set, index, told } in self.all_sets()?.iter() {
-            for key in wanted.within(set, index).map_err(|column| self.malformed(column))? {
-                add(told, key, Arc::clone(&set.combination))?;
-            }
-        }
-        found.sort_by(|a, b| (a.entry, &a.key).cmp(&(b.entry, &b.key)));
-        Ok(found)
-    }
-
-    /// Returns what is told of some rows, by line.
-    pub(crate) fn told(&self, rows: RoaringBitmap) -> Result<HashMap<u64, Told>, ArchiveError> {
-        let mut found = HashMap::new();
-        let mut missing: Vec<u32> = Vec::new();
-        let mut blocks: Vec<u32> = rows.iter().map(|row| row / TOLD_ROWS).collect();
-        blocks.dedup();
-        let mut take = |told: &[Told]| {
-            let first = told.first().map_or(0, |told| told.row);
-            let asked = told.first().zip(told.last()).map(|(first, last)| {
-                let offsets = self.offset_of(first.row).zip(self.offset_of(last.row));
-                offsets.map(|(first, last)| rows.range(first..=last))
-            });
-            for row in asked.flatten().into_iter().flatten() {
-                let line = self.facts.first_line() + u64::from(row);
-                let at = usize::try_from(line - first).ok();
-                found.extend(at.and_then(|at| told.get(at)).map(|told| (line, told.clone())));
-            }
-        };
-        for block in blocks {
-            match self.kept.told.get(&(self.facts.first_entry, block)) {
-                Some(told) => take(&told),
-                None => missing.push(block),
-            }
-        }
-        self.read_told(&missing, |block, told| {
-            take(&told);
-            self.kept.told.insert((self.facts.first_entry, block), Rows::new(told, |_| 0));
-        })?;
-        Ok(found)
-    }
-
-    /// Reads number, time and principal of the rows of some blocks, rising, and gives each to `each`.
-    fn read_told(&self, blocks: &[u32], mut each: impl FnMut(u32, Vec<Told>)) -> Result<(), ArchiveError> {
-        let Some(table) = self.table(Table::Statements).filter(|_| !blocks.is_empty()) else { return Ok(()) };
-        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        let rows_of = |block: u32| {
-            let first = block as usize * TOLD_ROWS as usize;
-            first..(first + TOLD_ROWS as usize).min(usize::try_from(table.rows).unwrap_or(usize::MAX))
-        };
-        let clock = self.clock()?;
-        let [time, after] = self.entry_columns();
-        let mut blocks_left = blocks.iter().copied();
-        let mut block = blocks_left.next().unwrap_or_default();
-        let mut told: Vec<Told> = Vec::new();
-        let selection = table.select(blocks.iter().map(|block| rows_of(*block)));
-        for batch in table.read(&[time, after, "principal"], Some(selection))? {
-            let batch = batch?;
-            let time = Integers::moments(&batch, "time").map_err(malformed)?;
-            let entry = entries_of(&batch, &time, &clock).map_err(malformed)?;
-            let names = Words::of(&batch, "principal").map_err(malformed)?;
-            let mut last: Option<(usize, Principal)> = None;
-            for (at, (time, entry)) in time.into_iter().zip(entry).enumerate() {
-                let principal = names.place(at).map(|place| match &last {
-                    Some((known, principal)) if *known == place => principal.clone(),
-                    _ => {
-                        let principal = Principal::new(names.get(at).unwrap_or_default());
-                        last.insert((place, principal)).1.clone()
-                    }
-                });
-                let rows = rows_of(block);
-                let row = self.facts.first_line() + (rows.start + told.len()) as u64;
-                told.push(Told { row, entry, time: time.ok_or_else(|| malformed("time"))?, principal });
-                if told.len() == rows.len() {
-                    each(block, std::mem::take(&mut told));
-                    block = blocks_left.next().unwrap_or_default();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the subjects of a query's principal, or of all.
-    fn exposures(&self, query: &Query) -> Result<Vec<Exposure>, ArchiveError> {
-        if !query.covers(self.facts.min_time, self.facts.max_time) {
-            return self.exposures_by_entry(query);
-        }
-        let mut found = Vec::new();
-        for row in self.exposed(query.principal.as_ref())?.iter() {
-            for (combination, subjects) in row.sets().map_err(|column| self.malformed(column))? {
-                found.push(Exposure { principal: row.principal.clone(), combination, subjects });
-            }
-        }
-        for KeptSet { set, told, .. } in self.all_sets()?.iter() {
-            let principal = told.principal.as_ref().ok_or_else(|| self.malformed("principal"))?;
-            if query.principal.as_ref().is_some_and(|wanted| wanted != principal) {
-                continue;
-            }
-            let (subjects, _) = packed::decode(&set.coded).map_err(|column| self.malformed(column))?;
-            let (principal, combination) = (principal.clone(), Arc::clone(&set.combination));
-            found.push(Exposure { principal, combination, subjects });
-        }
-        found.retain(|exposure| !exposure.subjects.is_empty());
-        Ok(found)
-    }
-
-    /// Returns the rows of `exposure` of a principal, or all.
-    fn exposed(&self, principal: Option<&Principal>) -> Result<Rows<Exposed>, ArchiveError> {
-        let key = principal.map(|principal| (self.facts.first_entry, principal.clone()));
-        if let Some(kept) = key.as_ref().and_then(|key| self.kept.exposed.get(key)) {
-            return Ok(kept);
-        }
-        let mut rows = Vec::new();
-        if let Some(table) = self.table(Table::Exposure) {
-            let mut combinations = Combinations::default();
-            let pages = principal.map(|name| table.pages_with_word("principal", name.as_str()));
-            if pages.as_ref().is_none_or(|pages| !pages.is_empty()) {
-                for batch in table.read(&[], pages.map(|pages| table.select(pages)))? {
-                    let wanted = |found: &str| principal.is_none_or(|name| name.as_str() == found);
-                    let decoded = decode_exposure(&batch?, &mut combinations, wanted);
-                    rows.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
-                }
-            }
-        }
-        let rows = Rows::new(rows, |row| row.coded.len());
-        if let Some(key) = key {
-            self.kept.exposed.insert(key, rows.clone());
-        }
-        Ok(rows)
-    }
-
-    /// The same where the query's window covers the segment in part: from its entries.
-    fn exposures_by_entry(&self, query: &Query) -> Result<Vec<Exposure>, ArchiveError> {
-        let mut found = Vec::new();
-        for chunk in self.chunks(&Query { subjects: None, only_reasons: false, ..query.clone() }, None)? {
-            for entry in self.assemble(chunk.as_ref(), None)? {
-                found.extend(exposures_of(&entry, query));
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// Returns what an entry says a query's principal was shown.

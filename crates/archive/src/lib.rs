@@ -7,6 +7,7 @@
 
 mod archive;
 mod archivist;
+mod asked;
 mod assemble;
 mod build;
 mod check;

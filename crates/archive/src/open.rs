@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
 };
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use rastro_ledger::Schema;
 
@@ -41,7 +41,15 @@ impl OpenTable {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata =
             ArrowReaderMetadata::load(&object, options).map_err(ArchiveError::parquet(&file.path))?;
+        if !has_pages_in_order(metadata.metadata()) {
+            return Err(ArchiveError::malformed(&file.path)("page index"));
+        }
         Ok(OpenTable { file: object, metadata, rows: file.rows })
+    }
+
+    /// Returns how many rows the file itself says it has.
+    pub(crate) fn rows_stored(&self) -> usize {
+        usize::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
     }
 
     /// Reads some columns (all if none are named) of some rows (all if no selection is given).
@@ -154,9 +162,24 @@ impl OpenTable {
 
     /// Selects rows, given in their order.
     pub(crate) fn select(&self, ranges: impl IntoIterator<Item = Range<usize>>) -> RowSelection {
-        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
-        RowSelection::from_consecutive_ranges(ranges.into_iter(), rows)
+        RowSelection::from_consecutive_ranges(ranges.into_iter(), self.rows_stored())
     }
+}
+
+/// Returns whether the pages of each column begin at rising rows of their row group, and the groups make up the file.
+fn has_pages_in_order(metadata: &ParquetMetaData) -> bool {
+    let groups = metadata.row_groups();
+    let rows: i64 = groups.iter().map(|group| group.num_rows()).fold(0, i64::saturating_add);
+    let in_order = |(group, rows): (usize, i64)| {
+        let columns = metadata.offset_index().and_then(|all| all.get(group));
+        columns.into_iter().flatten().all(|pages| {
+            let first_rows = pages.page_locations().iter().map(|page| page.first_row_index);
+            first_rows.clone().is_sorted_by(|a, b| a < b)
+                && first_rows.clone().all(|row| (0..rows).contains(&row))
+        })
+    };
+    rows == metadata.file_metadata().num_rows()
+        && groups.iter().map(|group| group.num_rows()).enumerate().all(in_order)
 }
 
 /// Returns whether one of `keys`, rising, lies from `min` to `max`.
