@@ -231,7 +231,7 @@ impl SegmentBuilder {
             }
         }
         drop(principals);
-        let place = Place { label: label.to_owned(), first_entry, nonce, lasts: false };
+        let place = Place { label: label.to_owned(), first_entry, nonce };
         let mut files = Vec::new();
         files.extend(write_statements(objects, &place, first_line, statements, &clock)?);
         files.extend(write_rows(objects, Table::Disclosures, &place, encode_disclosures, disclosed)?);

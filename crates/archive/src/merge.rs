@@ -136,7 +136,7 @@ pub(crate) fn merge_segments(
     let kept = Arc::default();
     let open = parts.iter().map(|part| OpenSegment::open(objects, part, &kept));
     let open: Vec<OpenSegment> = open.collect::<Result<_, _>>()?;
-    let place = Place { label: label.to_owned(), first_entry: first.first_entry, nonce, lasts: true };
+    let place = Place { label: label.to_owned(), first_entry: first.first_entry, nonce };
     let mut files = Vec::new();
     let (schemas, schema_numbers) = join_schemas(parts);
     let min_time = parts.iter().map(|part| part.min_time).min().unwrap_or_default();

@@ -84,9 +84,8 @@ impl Table {
         })
     }
 
-    /// Returns how a file of the table is laid out. `about` is written into its metadata; more time is spent on one that
-    /// lasts.
-    pub(crate) fn properties(self, about: Vec<KeyValue>, lasts: bool) -> WriterProperties {
+    /// Returns how a file of the table is laid out. `about` is written into its metadata.
+    pub(crate) fn properties(self, about: Vec<KeyValue>) -> WriterProperties {
         let all = WriterProperties::builder()
             .set_compression(zstd(3))
             .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -100,9 +99,9 @@ impl Table {
             .set_write_batch_size(1024);
         match self {
             Table::Statements => statements::lay_out(all),
-            Table::Disclosures => lines(disclosures::lay_out(all), lasts),
+            Table::Disclosures => disclosures::lay_out(all),
             Table::Sets => sets::lay_out(all),
-            Table::Reasons => lines(reasons::lay_out(all), lasts),
+            Table::Reasons => reasons::lay_out(all),
             Table::Exposure => exposure::lay_out(all),
             Table::Clock => clock::lay_out(all),
         }
@@ -126,10 +125,9 @@ fn encoded(builder: WriterPropertiesBuilder, column: &str, encoding: Encoding) -
 
 /// Numbers of statements by subject. Those that show a subject mostly follow each other in one session: in eight
 /// bytes each, their numbers repeat all but one, which zstd finds.
-fn lines(builder: WriterPropertiesBuilder, lasts: bool) -> WriterPropertiesBuilder {
+fn lines(builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     let builder = encoded(builder, "line", Encoding::PLAIN);
-    let level = zstd(if lasts { 15 } else { 9 });
-    paged(builder.set_column_compression(ColumnPath::from("line"), level), "line", 16 << 10)
+    paged(builder.set_column_compression(ColumnPath::from("line"), zstd(9)), "line", 16 << 10)
 }
 
 /// Pages of about so many bytes before compression.

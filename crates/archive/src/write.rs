@@ -23,13 +23,11 @@ pub(crate) struct Place {
     pub(crate) first_entry: u64,
     /// Makes the names of this attempt its own.
     pub(crate) nonce: u64,
-    /// Whether they are to last: time is spent on making them small.
-    pub(crate) lasts: bool,
 }
 
 impl Place {
     fn path(&self, table: Table) -> String {
-        let Place { label, first_entry, nonce, .. } = self;
+        let Place { label, first_entry, nonce } = self;
         format!("{}/{label}/{first_entry:012}-{nonce:016x}.parquet", table.name())
     }
 }
@@ -38,7 +36,6 @@ impl Place {
 pub(crate) struct TableWriter<'a, R> {
     objects: &'a Objects,
     table: Table,
-    lasts: bool,
     path: String,
     encode: fn(&[R]) -> Result<RecordBatch, ArrowError>,
     waiting: Vec<R>,
@@ -54,8 +51,7 @@ impl<'a, R> TableWriter<'a, R> {
         encode: fn(&[R]) -> Result<RecordBatch, ArrowError>,
     ) -> TableWriter<'a, R> {
         let waiting = Vec::with_capacity(BATCH_ROWS);
-        let (path, lasts) = (place.path(table), place.lasts);
-        TableWriter { objects, table, lasts, path, encode, waiting, writer: None, rows: 0 }
+        TableWriter { objects, table, path: place.path(table), encode, waiting, writer: None, rows: 0 }
     }
 
     pub(crate) fn push(&mut self, row: R) -> Result<(), ArchiveError> {
@@ -78,7 +74,7 @@ impl<'a, R> TableWriter<'a, R> {
             None => {
                 let about = vec![KeyValue::new("rastro.format".to_owned(), FORMAT.to_owned())];
                 let upload = self.objects.upload(self.path.clone());
-                let (columns, layout) = (self.table.columns(), self.table.properties(about, self.lasts));
+                let (columns, layout) = (self.table.columns(), self.table.properties(about));
                 match ArrowWriter::try_new(upload, columns, Some(layout)) {
                     Ok(writer) => self.writer.insert(writer),
                     Err(error) => return Err(failed(error)),

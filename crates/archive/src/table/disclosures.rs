@@ -7,7 +7,7 @@ use arrow_schema::{ArrowError, Field};
 use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::types::ColumnPath;
 
-use super::{Table, paged, subjects};
+use super::{Table, lines, paged, subjects};
 use crate::columns::{
     Integers, Malformed, SubjectBuilder, SubjectColumns, WordBuilder, Words, integer, subject_fields, words,
 };
@@ -23,7 +23,7 @@ pub(super) fn fields() -> Vec<Field> {
 }
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let mut all = paged(subjects(all), "fields", 2 << 10);
+    let mut all = paged(lines(subjects(all)), "fields", 2 << 10);
     // Integers are dense: the page index alone tells where one would be.
     for column in ["subject_uuid", "subject_text"] {
         let column = ColumnPath::from(column);

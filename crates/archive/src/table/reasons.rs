@@ -7,7 +7,7 @@ use parquet::basic::Encoding;
 use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::types::ColumnPath;
 
-use super::{Table, encoded, subjects};
+use super::{Table, encoded, lines, subjects};
 use crate::columns::{
     Integers, Malformed, SubjectBuilder, SubjectColumns, WordBuilder, Words, integer, moment, subject_fields,
     words,
@@ -22,7 +22,7 @@ pub(super) fn fields() -> Vec<Field> {
 }
 
 pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    encoded(subjects(all), "until", Encoding::DELTA_BINARY_PACKED)
+    encoded(lines(subjects(all)), "until", Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_page_size_limit(ColumnPath::from("reason"), 16 << 20)
 }
 
