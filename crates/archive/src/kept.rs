@@ -12,7 +12,7 @@ use crate::archive::Told;
 use crate::row::{Disclosed, Exposed, Key};
 
 /// Bytes kept of each table.
-const BYTES_MAX: u64 = 160 << 20;
+const BYTES_MAX: u64 = 256 << 20;
 
 /// Bytes of large sets kept: what a year of nightly reads of 120,000 takes.
 const SETS_BYTES_MAX: u64 = 256 << 20;

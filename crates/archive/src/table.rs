@@ -127,7 +127,7 @@ fn encoded(builder: WriterPropertiesBuilder, column: &str, encoding: Encoding) -
 /// bytes each, their numbers repeat all but one, which zstd finds.
 fn lines(builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     let builder = encoded(builder, "line", Encoding::PLAIN);
-    paged(builder.set_column_compression(ColumnPath::from("line"), zstd(9)), "line", 16 << 10)
+    paged(builder.set_column_compression(ColumnPath::from("line"), zstd(9)), "line", 32 << 10)
 }
 
 /// Pages of about so many bytes before compression.
@@ -143,8 +143,8 @@ fn indexed(builder: WriterPropertiesBuilder, column: &str) -> WriterPropertiesBu
 /// The columns of a subject, by which the table is sorted.
 fn subjects(builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     let mut builder = rising(builder, "subject_int");
-    // A thousand rows where keys lie far apart, four thousand where they are dense.
-    builder = paged(builder, "subject_int", 512);
+    // A thousand rows where keys lie far apart, eight thousand where they are dense.
+    builder = paged(builder, "subject_int", 768);
     for column in ["subject_uuid", "subject_text", "subject_bytes"] {
         builder = paged(encoded(builder, column, Encoding::DELTA_BYTE_ARRAY), column, 16 << 10);
     }
