@@ -9,13 +9,14 @@ use roaring::RoaringBitmap;
 
 use crate::archive::{Exposure, Query, Sighting, Told, exposures_of};
 use crate::assemble::Wanted;
+use crate::clock::Tick;
 use crate::columns::{Integers, Words};
 use crate::error::ArchiveError;
 use crate::kept::{Rows, TOLD_ROWS};
 use crate::open::{KeptSet, OpenSegment};
 use crate::packed;
 use crate::row::{Combination, Disclosed, Exposed, Key};
-use crate::table::{Combinations, Table, decode_exposure, entries_of};
+use crate::table::{Combinations, Table, decode_exposure, ticks_of};
 
 /// Rows of `disclosures` put together at a time where a segment is read whole.
 const CHUNK_ROWS: u64 = 4 << 20;
@@ -94,9 +95,7 @@ impl OpenSegment {
         let clock = self.clock()?;
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
         for batch in table.read(&self.entry_columns(), None)? {
-            let batch = batch?;
-            let times = Integers::moments(&batch, "time").map_err(malformed)?;
-            for entry in entries_of(&batch, &times, &clock).map_err(malformed)? {
+            for Tick { entry, .. } in ticks_of(&batch?, &clock).map_err(malformed)? {
                 let chunk = entry.wrapping_sub(facts.first_entry) / width;
                 let chunk = usize::try_from(chunk).ok().and_then(|chunk| chunks.get_mut(chunk));
                 chunk.ok_or_else(|| self.malformed("entry"))?.insert(offset);
@@ -196,11 +195,10 @@ impl OpenSegment {
         let selection = table.select(blocks.map(rows_of));
         for batch in table.read(&[time, after, "principal"], Some(selection))? {
             let batch = batch?;
-            let time = Integers::moments(&batch, "time").map_err(malformed)?;
-            let entry = entries_of(&batch, &time, &clock).map_err(malformed)?;
+            let ticks = ticks_of(&batch, &clock).map_err(malformed)?;
             let names = Words::of(&batch, "principal").map_err(malformed)?;
             let mut last: Option<(usize, Principal)> = None;
-            for (at, (time, entry)) in time.into_iter().zip(entry).enumerate() {
+            for (at, Tick { time, entry }) in ticks.into_iter().enumerate() {
                 let principal = names.place(at).map(|place| match &last {
                     Some((known, principal)) if *known == place => principal.clone(),
                     _ => {
@@ -210,7 +208,7 @@ impl OpenSegment {
                 });
                 let rows = rows_of(block);
                 let row = self.facts.first_line() + (rows.start + told.len()) as u64;
-                told.push(Told { row, entry, time: time.ok_or_else(|| malformed("time"))?, principal });
+                told.push(Told { row, entry, time, principal });
                 if told.len() == rows.len() {
                     each(block, std::mem::take(&mut told));
                     block = blocks_left.next().unwrap_or_default();

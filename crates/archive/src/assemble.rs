@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use parquet::arrow::arrow_reader::RowSelection;
 use rastro_ledger::{Content, Control, Disclosure, Entry, EntryNo, Reason, Schema, SubjectSet, Subjects};
 use rastro_model::{FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use roaring::RoaringBitmap;
@@ -15,7 +14,9 @@ use crate::error::ArchiveError;
 use crate::kept::{Rows, bytes_beyond};
 use crate::open::OpenSegment;
 use crate::packed;
-use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, ints_of, set_of};
+use crate::row::{
+    BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, class_of, ints_of, set_of,
+};
 use crate::table::{
     Combinations, StatementReader, Table, decode_disclosures, decode_keyed, decode_reasons, decode_sets,
 };
@@ -58,28 +59,19 @@ impl Wanted {
         if keys.is_empty() || set.class == 0 {
             return Ok(Vec::new());
         }
-        let (subjects, _) = packed::decode(&set.coded)?;
-        let has = |key: &&Key| match (&subjects, key) {
+        Ok(self.among(&packed::decode(&set.coded)?.0))
+    }
+
+    /// Returns the wanted of the keys of a set.
+    fn among(&self, subjects: &Subjects) -> Vec<Key> {
+        let has = |key: &&Key| match (subjects, key) {
+            (Subjects::Ints(all), Key::Int(key)) => all.binary_search(key).is_ok(),
             (Subjects::Uuids(all), Key::Uuid(key)) => all.binary_search(key).is_ok(),
             (Subjects::Texts(all), Key::Text(key)) => all.binary_search(key).is_ok(),
             _ => false,
         };
-        Ok(keys.iter().filter(has).cloned().collect())
+        self.of_class(class_of(subjects)).iter().filter(has).cloned().collect()
     }
-}
-
-/// Rows of `statements`, as places in their file.
-pub(crate) fn selection(rows: &RoaringBitmap, total: u64) -> RowSelection {
-    let total = usize::try_from(total).unwrap_or(usize::MAX);
-    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
-    for row in rows {
-        let row = row as usize;
-        match ranges.last_mut() {
-            Some(last) if last.end == row => last.end = row + 1,
-            _ => ranges.push(row..row + 1),
-        }
-    }
-    RowSelection::from_consecutive_ranges(ranges.into_iter(), total)
 }
 
 impl OpenSegment {
@@ -89,7 +81,7 @@ impl OpenSegment {
         rows: Option<&RoaringBitmap>,
     ) -> Result<Vec<(u64, Statement)>, ArchiveError> {
         let Some(table) = self.table(Table::Statements) else { return Ok(Vec::new()) };
-        let selection = rows.map(|rows| selection(rows, table.rows));
+        let selection = rows.map(|rows| table.select(rows.iter().map(|row| row as usize..row as usize + 1)));
         let mut reader = StatementReader::new(self.clock()?);
         let mut found = Vec::new();
         for batch in table.read(&[], selection)? {
@@ -365,10 +357,7 @@ impl EntryMaker<'_> {
         for bulk in parts.sets {
             let (all, erased) = packed::decode(&bulk.coded)?;
             let subjects = match wanted {
-                Some(wanted) => {
-                    let index = packed::index(&bulk.coded)?;
-                    set_of(bulk.class, wanted.within(&bulk, &index)?.into_iter())
-                }
+                Some(wanted) => set_of(bulk.class, wanted.among(&all).into_iter()),
                 None => all,
             };
             if wanted.is_none() || !subjects.is_empty() {

@@ -14,12 +14,13 @@ use rastro_ledger::store::Store;
 use rastro_ledger::{Entry, HEADER_LEN, LeafWalk};
 use roaring::RoaringBitmap;
 
+use crate::clock::Tick;
 use crate::columns::Integers;
 use crate::error::ArchiveError;
 use crate::manifest::{Manifest, Segment, hex, newest_number, path_of, unhex};
 use crate::objects::Objects;
 use crate::open::OpenSegment;
-use crate::table::{Table, entries_of};
+use crate::table::{Table, ticks_of};
 use by_line::ByLine;
 use exposure::ExposureCheck;
 
@@ -296,9 +297,8 @@ fn entry_numbers(segment: &OpenSegment) -> Result<RoaringBitmap, ArchiveError> {
         let batch = batch?;
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
         let rows = Integers::of(&batch, "line").map_err(malformed)?;
-        let times = Integers::moments(&batch, "time").map_err(malformed)?;
-        let entries = entries_of(&batch, &times, &clock).map_err(malformed)?;
-        for (found, entry) in rows.values().iter().zip(entries) {
+        let ticks = ticks_of(&batch, &clock).map_err(malformed)?;
+        for (found, Tick { entry, .. }) in rows.values().iter().zip(ticks) {
             if found.cast_unsigned() != row {
                 return Err(malformed("line"));
             }

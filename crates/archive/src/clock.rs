@@ -6,7 +6,7 @@ use crate::columns::Malformed;
 /// Every so many entries there is a tick.
 const STEP: usize = 32;
 
-/// A row of `clock`.
+/// When an entry was; a row of `clock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tick {
     pub(crate) time: i64,

@@ -42,7 +42,7 @@ impl Exposures {
 #[derive(Debug, Default)]
 pub(crate) struct Seen(BTreeMap<(Arc<str>, u8), OfKind>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct OfKind {
     ways: BTreeMap<Arc<Combination>, Vec<Key>>,
     disclosures: u64,
@@ -87,10 +87,7 @@ impl Seen {
                 of_kind.ways.retain(|_, keys| !keys.is_empty());
             }
         }
-        let same = |(a, b): (&OfKind, &OfKind)| a.disclosures == b.disclosures && a.ways == b.ways;
-        self.0.len() == other.0.len()
-            && self.0.keys().eq(other.0.keys())
-            && self.0.values().zip(other.0.values()).all(same)
+        self.0 == other.0
     }
 
     /// Returns the rows of `exposure`, as many as are needed.

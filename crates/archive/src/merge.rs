@@ -7,8 +7,7 @@ use std::vec::IntoIter;
 use arrow_array::RecordBatch;
 
 use crate::build::{after, write_rows};
-use crate::clock::{Clock, Tick};
-use crate::columns::Integers;
+use crate::clock::Clock;
 use crate::error::ArchiveError;
 use crate::exposed::Seen;
 use crate::manifest::{Names, Segment, Source};
@@ -18,7 +17,7 @@ use crate::row::{BulkSet, Disclosed, Exposed, ReasonRow, Statement};
 use crate::table::{
     Combinations, StatementReader, Table, decode_disclosures, decode_exposure, decode_reasons, decode_sets,
     encode_clock, encode_disclosures, encode_exposure, encode_reasons, encode_sets, encode_statements,
-    entries_of,
+    ticks_of,
 };
 use crate::write::{Place, TableWriter};
 
@@ -249,12 +248,7 @@ fn whole_clock(segment: &OpenSegment) -> Result<Arc<Clock>, ArchiveError> {
     let malformed = |column| ArchiveError::malformed(table.file.path())(column);
     let mut ticks = Vec::new();
     for batch in table.read(&segment.entry_columns(), None)? {
-        let batch = batch?;
-        let times = Integers::moments(&batch, "time").map_err(malformed)?;
-        let entries = entries_of(&batch, &times, &Clock::default()).map_err(malformed)?;
-        for (time, entry) in times.into_iter().zip(entries) {
-            ticks.push(Tick { time: time.ok_or_else(|| malformed("time"))?, entry });
-        }
+        ticks.extend(ticks_of(&batch?, &Clock::default()).map_err(malformed)?);
     }
     ticks.sort_unstable_by_key(|tick| tick.entry);
     Ok(Arc::new(Clock::of_entries(ticks.into_iter(), segment.facts.min_time)))

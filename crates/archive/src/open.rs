@@ -160,9 +160,11 @@ impl OpenTable {
         self.pages_with(column, &[Key::Text(word.as_bytes().into())])
     }
 
-    /// Selects rows, given in their order.
+    /// Selects rows, given in their order, as far as the file has them.
     pub(crate) fn select(&self, ranges: impl IntoIterator<Item = Range<usize>>) -> RowSelection {
-        RowSelection::from_consecutive_ranges(ranges.into_iter(), self.rows_stored())
+        let rows = self.rows_stored();
+        let stored = ranges.into_iter().map(|range| range.start.min(rows)..range.end.min(rows));
+        RowSelection::from_consecutive_ranges(stored, rows)
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) use disclosures::{Combinations, decode_disclosures, decode_keyed, enc
 pub(crate) use exposure::{decode_exposure, encode_exposure};
 pub(crate) use reasons::{decode_reasons, encode_reasons};
 pub(crate) use sets::{decode_sets, encode_sets};
-pub(crate) use statements::{StatementReader, encode_statements, entries_of};
+pub(crate) use statements::{StatementReader, encode_statements, ticks_of};
 
 /// Rows of a batch while writing and reading.
 pub(crate) const BATCH_ROWS: usize = 8192;

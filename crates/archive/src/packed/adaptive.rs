@@ -20,7 +20,7 @@ const NEAR: usize = 3;
 pub(super) fn encode(keys: &[i64]) -> Vec<u8> {
     let mut out = Vec::new();
     put_head(&mut out, ADAPTIVE, keys);
-    encode_behind(out, keys, None)
+    encode_behind(out, keys, &[], 0)
 }
 
 /// Codes keys, rising, each with bits that say in which of `ways` (2 to [`WAYS_MAX`]) it was shown.
@@ -28,10 +28,11 @@ pub(super) fn encode_ways(keys: &[i64], marks: &[u8], ways: usize) -> Vec<u8> {
     let mut out = Vec::new();
     put_head(&mut out, WAYS, keys);
     out.push(ways as u8);
-    encode_behind(out, keys, Some((marks, ways)))
+    encode_behind(out, keys, marks, ways)
 }
 
-fn encode_behind(out: Vec<u8>, keys: &[i64], marks: Option<(&[u8], usize)>) -> Vec<u8> {
+/// Appends keys behind the first, and each one's mark, of no bits where there are no ways.
+fn encode_behind(out: Vec<u8>, keys: &[i64], marks: &[u8], ways: usize) -> Vec<u8> {
     let mut coder = Encoder { out, low: 0, range: u32::MAX };
     let mut model = Model::default();
     let mut before = None;
@@ -40,23 +41,19 @@ fn encode_behind(out: Vec<u8>, keys: &[i64], marks: Option<(&[u8], usize)>) -> V
         if let Some(before) = before.replace(*key) {
             let _ = model.gap(&mut coder, (*key as u64).wrapping_sub(before as u64) - 1);
         }
-        if let Some((marks, ways)) = marks {
-            let _ = model.mark(&mut coder, ways, marks.get(at).copied().unwrap_or_default());
-        }
+        let _ = model.mark(&mut coder, ways, marks.get(at).copied().unwrap_or_default());
     }
     coder.finish()
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<i64>> {
     let (count, first, rest) = read_head(bytes, 2)?;
-    let mut coder = Decoder::new(rest)?;
-    let mut model = Model::default();
-    let (mut keys, mut key) = (vec![first], first);
-    for _ in 1..count {
-        key = key.checked_add_unsigned(model.gap(&mut coder, 0)?)?.checked_add(1)?;
+    let mut keys = Vec::new();
+    decode_behind(rest, count, first, 0, |key, _| {
         keys.push(key);
-    }
-    coder.is_done().then_some(keys)
+        Some(())
+    })?;
+    Some(keys)
 }
 
 /// Reads what [`encode_ways`] wrote: the keys of each way.
@@ -67,24 +64,36 @@ pub(super) fn decode_ways(bytes: &[u8]) -> Option<Vec<Vec<i64>>> {
     if !(2..=WAYS_MAX).contains(&ways) {
         return None;
     }
-    let mut coder = Decoder::new(rest)?;
-    let mut model = Model::default();
-    let (mut keys, mut key) = (vec![Vec::new(); ways], first);
-    for at in 0..count {
-        if at > 0 {
-            key = key.checked_add_unsigned(model.gap(&mut coder, 0)?)?.checked_add(1)?;
-        }
-        let mark = model.mark(&mut coder, ways, 0)?;
-        if mark == 0 {
-            return None;
-        }
+    let mut keys = vec![Vec::new(); ways];
+    decode_behind(rest, count, first, ways, |key, mark| {
         for (way, keys) in keys.iter_mut().enumerate() {
             if mark >> way & 1 == 1 {
                 keys.push(key);
             }
         }
+        (mark != 0).then_some(())
+    })?;
+    Some(keys)
+}
+
+/// Reads what [`encode_behind`] wrote, and nothing else: each key with its mark.
+fn decode_behind(
+    rest: &[u8],
+    count: usize,
+    first: i64,
+    ways: usize,
+    mut each: impl FnMut(i64, u8) -> Option<()>,
+) -> Option<()> {
+    let mut coder = Decoder::new(rest)?;
+    let mut model = Model::default();
+    let mut key = first;
+    for at in 0..count {
+        if at > 0 {
+            key = key.checked_add_unsigned(model.gap(&mut coder, 0)?)?.checked_add(1)?;
+        }
+        each(key, model.mark(&mut coder, ways, 0)?)?;
     }
-    coder.is_done().then_some(keys)
+    coder.is_done().then_some(())
 }
 
 /// How probable it is that the next bit is 0, and how often it was asked.

@@ -11,7 +11,7 @@ use rastro_ledger::{Session, SessionFacts, StatementText};
 use rastro_model::{Login, Principal};
 
 use super::{Table, encoded, indexed, paged, rising};
-use crate::clock::Clock;
+use crate::clock::{Clock, Tick};
 use crate::columns::{Integers, Malformed, WordBuilder, Words, integer, moment, words};
 use crate::row::{Statement, What};
 
@@ -116,20 +116,20 @@ pub(crate) fn encode_statements(statements: &[StatementRow]) -> Result<RecordBat
     RecordBatch::try_new(Table::Statements.columns(), columns)
 }
 
-/// Returns the numbers of a batch's entries: counted from the ticks of their times, given as well, or in files of
-/// earlier versions written out.
-pub(crate) fn entries_of(
-    batch: &RecordBatch,
-    times: &[Option<i64>],
-    clock: &Clock,
-) -> Result<Vec<u64>, Malformed> {
-    if batch.column_by_name("entry").is_some() {
-        let entries = Integers::of(batch, "entry")?;
-        return (0..batch.num_rows()).map(|at| entries.unsigned(at, "entry")).collect();
-    }
-    let after = Integers::of(batch, "after")?;
-    let of_row = |(at, time): (usize, &Option<i64>)| clock.entry(after.get(at)?, (*time)?);
-    times.iter().enumerate().map(|row| of_row(row).ok_or("after")).collect()
+/// Returns when each entry of a batch was, and its number: counted from the tick of its time, or in files of earlier
+/// versions written out.
+pub(crate) fn ticks_of(batch: &RecordBatch, clock: &Clock) -> Result<Vec<Tick>, Malformed> {
+    let written_out = batch.column_by_name("entry").is_some();
+    let name = if written_out { "entry" } else { "after" };
+    let numbers = Integers::of(batch, name)?;
+    let times = Integers::moments(batch, "time")?;
+    let of_row = |(at, time): (usize, Option<i64>)| {
+        let time = time.ok_or("time")?;
+        let number = numbers.get(at).ok_or(name)?;
+        let entry = if written_out { u64::try_from(number).ok() } else { clock.entry(number, time) };
+        Ok(Tick { time, entry: entry.ok_or(name)? })
+    };
+    times.into_iter().enumerate().map(of_row).collect()
 }
 
 /// Reads batches of `statements`; what rows share is made once.
@@ -152,8 +152,7 @@ impl StatementReader {
     /// Returns the rows of a batch with their lines.
     pub(crate) fn decode(&mut self, batch: &RecordBatch) -> Result<Vec<(u64, Statement)>, Malformed> {
         let row = Integers::of(batch, "line")?;
-        let time = Integers::moments(batch, "time")?;
-        let entry = entries_of(batch, &time, &self.clock)?;
+        let ticks = ticks_of(batch, &self.clock)?;
         let (what, outcome) = (Words::of(batch, "what")?, Words::of(batch, "outcome")?);
         let principal = Words::of(batch, "principal")?;
         let session = Integers::of(batch, "session")?;
@@ -168,7 +167,7 @@ impl StatementReader {
             *self = StatementReader::new(Arc::clone(&self.clock));
         }
         let mut statements = Vec::with_capacity(batch.num_rows());
-        for at in 0..batch.num_rows() {
+        for (at, Tick { time, entry }) in ticks.into_iter().enumerate() {
             let what = what.get(at).and_then(|word| What::of_words(word, outcome.get(at))).ok_or("what")?;
             let session = match session.get(at) {
                 None => None,
@@ -203,8 +202,8 @@ impl StatementReader {
                 _ => None,
             };
             let statement = Statement {
-                entry: entry.get(at).copied().ok_or("after")?,
-                time: time.get(at).copied().flatten().ok_or("time")?,
+                entry,
+                time,
                 what,
                 principal: principal.get(at).map(|name| self.principal(name)),
                 session,
