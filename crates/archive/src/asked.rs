@@ -12,8 +12,7 @@ use crate::assemble::Wanted;
 use crate::clock::Tick;
 use crate::columns::{Integers, Words};
 use crate::error::ArchiveError;
-use crate::kept::{Rows, TOLD_ROWS};
-use crate::open::{KeptSet, OpenSegment};
+use crate::open::{KnownSet, OpenSegment};
 use crate::packed;
 use crate::row::{Combination, Disclosed, Exposed, Key};
 use crate::table::{Combinations, Table, decode_exposure, ticks_of};
@@ -68,11 +67,10 @@ impl OpenSegment {
             let mut found: RoaringBitmap =
                 self.keyed(wanted)?.iter().filter_map(|row| self.offset_of(row.row)).collect();
             found.extend(self.reasons(None, Some(wanted))?.iter().filter_map(|row| self.offset_of(row.row)));
-            for KeptSet { set, index, .. } in self.all_sets()?.iter() {
-                if !wanted.within(set, index).map_err(|column| self.malformed(column))?.is_empty() {
-                    found.extend(self.offset_of(set.row));
-                }
-            }
+            self.sets_with(wanted, |set, _| {
+                found.extend(self.offset_of(set.facts.row));
+                Ok(())
+            })?;
             narrow(found);
         }
         if let Some(rows) = rows {
@@ -144,61 +142,59 @@ impl OpenSegment {
         for Disclosed { key, row, combination } in rows {
             add(told.get(&row).ok_or_else(|| self.malformed("line"))?, key, combination)?;
         }
-        for KeptSet { set, index, told } in self.all_sets()?.iter() {
-            for key in wanted.within(set, index).map_err(|column| self.malformed(column))? {
-                add(told, key, Arc::clone(&set.combination))?;
-            }
-        }
+        self.sets_with(wanted, |set, keys| {
+            keys.into_iter().try_for_each(|key| add(&set.told, key, Arc::clone(&set.facts.combination)))
+        })?;
         found.sort_by(|a, b| (a.entry, &a.key).cmp(&(b.entry, &b.key)));
         Ok(found)
+    }
+
+    /// Returns the large sets that have wanted keys, with these.
+    fn sets_with(
+        &self,
+        wanted: &Wanted,
+        mut each: impl FnMut(&KnownSet, Vec<Key>) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        let known = self.known_sets()?;
+        let mut unsure = Vec::new();
+        for (row, set) in (0u32..).zip(known.iter()) {
+            match wanted.known(&set.facts) {
+                Some(keys) if keys.is_empty() => {}
+                Some(keys) => each(set, keys)?,
+                None => unsure.push(row),
+            }
+        }
+        self.each_set(&unsure, |row, found| {
+            let Some(set) = known.get(row as usize) else { return Ok(()) };
+            let keys = wanted.within(&set.facts, found).map_err(|column| self.malformed(column))?;
+            if keys.is_empty() { Ok(()) } else { each(set, keys) }
+        })
     }
 
     /// Returns what is told of some rows, by line.
     pub(crate) fn told(&self, rows: RoaringBitmap) -> Result<HashMap<u64, Told>, ArchiveError> {
         let mut found = HashMap::new();
-        let mut missing: Vec<u32> = Vec::new();
-        let mut blocks: Vec<u32> = rows.iter().map(|row| row / TOLD_ROWS).collect();
-        blocks.dedup();
-        let mut take = |block: u32, told: &[Told]| {
-            let first = block * TOLD_ROWS;
-            for row in rows.range(first..first.saturating_add(TOLD_ROWS)) {
-                found.extend(told.get((row - first) as usize).map(|told| (told.row, told.clone())));
-            }
-        };
-        for block in blocks {
-            match self.kept.told.get(&(self.facts.first_entry, block)) {
-                Some(told) => take(block, &told),
-                None => missing.push(block),
+        let mut missing = RoaringBitmap::new();
+        for row in rows {
+            match self.kept.told.get(&(self.facts.first_entry, row)) {
+                Some(told) => drop(found.insert(told.row, told)),
+                None => drop(missing.insert(row)),
             }
         }
-        self.read_told(&missing, |block, told| {
-            take(block, &told);
-            self.kept.told.insert((self.facts.first_entry, block), Rows::new(told, |_| 0));
-        })?;
-        Ok(found)
-    }
-
-    /// Reads number, time and principal of the rows of some blocks, rising, and gives each to `each`.
-    fn read_told(&self, blocks: &[u32], mut each: impl FnMut(u32, Vec<Told>)) -> Result<(), ArchiveError> {
-        let Some(table) = self.table(Table::Statements).filter(|_| !blocks.is_empty()) else { return Ok(()) };
-        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        let rows_of = |block: u32| {
-            let first = block as usize * TOLD_ROWS as usize;
-            first..(first + TOLD_ROWS as usize).min(table.rows_stored()).max(first)
+        let Some(table) = self.table(Table::Statements).filter(|_| !missing.is_empty()) else {
+            return Ok(found);
         };
+        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
         let clock = self.clock()?;
         let [time, after] = self.entry_columns();
-        let blocks = blocks.iter().copied().filter(|block| !rows_of(*block).is_empty());
-        let mut blocks_left = blocks.clone();
-        let mut block = blocks_left.next().unwrap_or_default();
-        let mut told: Vec<Told> = Vec::new();
-        let selection = table.select(blocks.map(rows_of));
+        let selection = table.select(missing.iter().map(|row| row as usize..row as usize + 1));
+        let mut rows = missing.iter();
         for batch in table.read(&[time, after, "principal"], Some(selection))? {
             let batch = batch?;
             let ticks = ticks_of(&batch, &clock).map_err(malformed)?;
             let names = Words::of(&batch, "principal").map_err(malformed)?;
             let mut last: Option<(usize, Principal)> = None;
-            for (at, Tick { time, entry }) in ticks.into_iter().enumerate() {
+            for ((at, Tick { time, entry }), row) in ticks.into_iter().enumerate().zip(&mut rows) {
                 let principal = names.place(at).map(|place| match &last {
                     Some((known, principal)) if *known == place => principal.clone(),
                     _ => {
@@ -206,16 +202,13 @@ impl OpenSegment {
                         last.insert((place, principal)).1.clone()
                     }
                 });
-                let rows = rows_of(block);
-                let row = self.facts.first_line() + (rows.start + told.len()) as u64;
-                told.push(Told { row, entry, time, principal });
-                if told.len() == rows.len() {
-                    each(block, std::mem::take(&mut told));
-                    block = blocks_left.next().unwrap_or_default();
-                }
+                let line = self.facts.first_line() + u64::from(row);
+                let told = Told { row: line, entry, time, principal };
+                self.kept.told.insert((self.facts.first_entry, row), told.clone());
+                found.insert(line, told);
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// Returns the subjects of a query's principal, or of all.
@@ -229,21 +222,29 @@ impl OpenSegment {
                 found.push(Exposure { principal: row.principal.clone(), combination, subjects });
             }
         }
-        for KeptSet { set, told, .. } in self.all_sets()?.iter() {
-            let principal = told.principal.as_ref().ok_or_else(|| self.malformed("principal"))?;
-            if query.principal.as_ref().is_some_and(|wanted| wanted != principal) {
-                continue;
-            }
-            let (subjects, _) = packed::decode(&set.coded).map_err(|column| self.malformed(column))?;
-            let (principal, combination) = (principal.clone(), Arc::clone(&set.combination));
-            found.push(Exposure { principal, combination, subjects });
+        let known = self.known_sets()?;
+        let principals = known.iter().map(|set| set.told.principal.as_ref());
+        let mut rows = Vec::new();
+        for (row, principal) in (0u32..).zip(principals) {
+            let principal = principal.ok_or_else(|| self.malformed("principal"))?;
+            rows.extend(query.principal.as_ref().is_none_or(|wanted| wanted == principal).then_some(row));
         }
+        self.each_set(&rows, |row, set| {
+            let (subjects, _) = packed::decode(set.coded()).map_err(|column| self.malformed(column))?;
+            if let Some(KnownSet { facts, told: Told { principal: Some(principal), .. } }) =
+                known.get(row as usize)
+            {
+                let (principal, combination) = (principal.clone(), Arc::clone(&facts.combination));
+                found.push(Exposure { principal, combination, subjects });
+            }
+            Ok(())
+        })?;
         found.retain(|exposure| !exposure.subjects.is_empty());
         Ok(found)
     }
 
     /// Returns the rows of `exposure` of a principal, or all.
-    fn exposed(&self, principal: Option<&Principal>) -> Result<Rows<Exposed>, ArchiveError> {
+    fn exposed(&self, principal: Option<&Principal>) -> Result<Arc<[Exposed]>, ArchiveError> {
         let key = principal.map(|principal| (self.facts.first_entry, principal.clone()));
         if let Some(kept) = key.as_ref().and_then(|key| self.kept.exposed.get(key)) {
             return Ok(kept);
@@ -260,9 +261,9 @@ impl OpenSegment {
                 }
             }
         }
-        let rows = Rows::new(rows, |row| row.coded.len());
+        let rows: Arc<[Exposed]> = rows.into();
         if let Some(key) = key {
-            self.kept.exposed.insert(key, rows.clone());
+            self.kept.exposed.insert(key, Arc::clone(&rows));
         }
         Ok(rows)
     }

@@ -1,25 +1,22 @@
 //! Rows of a segment put together to the entries they came from.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use rastro_ledger::{Content, Control, Disclosure, Entry, EntryNo, Reason, Schema, SubjectSet, Subjects};
 use rastro_model::{FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use roaring::RoaringBitmap;
 
 use crate::build::order_of;
-use crate::columns::Integers;
+use crate::columns::{Integers, has_key};
 use crate::error::ArchiveError;
-use crate::kept::{Rows, bytes_beyond};
-use crate::open::OpenSegment;
-use crate::packed;
+use crate::open::{OpenSegment, OpenTable};
+use crate::packed::{self, Findable};
 use crate::row::{
-    BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, class_of, ints_of, set_of,
+    BulkSet, Combination, Disclosed, Key, ReasonRow, SetFacts, Statement, What, class_of, ints_of, set_of,
 };
-use crate::table::{
-    Combinations, StatementReader, Table, decode_disclosures, decode_keyed, decode_reasons, decode_sets,
-};
+use crate::table::{Combinations, StatementReader, Table, decode_disclosures, decode_reasons, decode_sets};
 use crate::told;
 use crate::words::{fields_of, kind_of};
 
@@ -44,22 +41,21 @@ impl Wanted {
         self.0.get(from..to).unwrap_or_default()
     }
 
-    /// Returns the wanted of the keys in a coded set, given its [`packed::index`].
-    pub(crate) fn within(&self, set: &BulkSet, index: &[u32]) -> Result<Vec<Key>, &'static str> {
+    /// Returns the wanted keys that a set has; `None` where what is known beside it does not tell.
+    pub(crate) fn known(&self, set: &SetFacts) -> Option<Vec<Key>> {
         let keys = self.of_class(set.class);
-        if let Some((first, last)) = set.span {
-            let ints = ints_of(keys).filter(|key| (first..=last).contains(key));
-            if last.abs_diff(first).checked_add(1) == Some(set.subjects) {
-                return Ok(ints.map(Key::Int).collect());
-            }
-            let ints: Vec<i64> = ints.collect();
-            let found = if ints.is_empty() { ints } else { packed::members(&set.coded, index, &ints)? };
-            return Ok(found.into_iter().map(Key::Int).collect());
-        }
-        if keys.is_empty() || set.class == 0 {
-            return Ok(Vec::new());
-        }
-        Ok(self.among(&packed::decode(&set.coded)?.0))
+        let Some((first, last)) = set.span else { return keys.is_empty().then(Vec::new) };
+        let within: Vec<i64> = ints_of(keys).filter(|key| (first..=last).contains(key)).collect();
+        let is_run = last.abs_diff(first).checked_add(1) == Some(set.subjects);
+        (is_run || within.is_empty()).then(|| within.into_iter().map(Key::Int).collect())
+    }
+
+    /// Returns the wanted keys in a set.
+    pub(crate) fn within(&self, set: &SetFacts, found: &Findable) -> Result<Vec<Key>, &'static str> {
+        let Some((first, last)) = set.span else { return Ok(self.among(&packed::decode(found.coded())?.0)) };
+        let keys: Vec<i64> =
+            ints_of(self.of_class(set.class)).filter(|key| (first..=last).contains(key)).collect();
+        Ok(found.members(&keys)?.into_iter().map(Key::Int).collect())
     }
 
     /// Returns the wanted of the keys of a set.
@@ -106,58 +102,57 @@ impl OpenSegment {
         rows.is_none_or(|rows| self.offset_of(row).is_some_and(|offset| rows.contains(offset)))
     }
 
-    /// Returns the rows of `disclosures` that are about a wanted subject: of the pages that may hold its key.
+    /// Returns the rows of `disclosures` that are about a wanted subject.
     pub(crate) fn keyed(&self, wanted: &Wanted) -> Result<Vec<Disclosed>, ArchiveError> {
         let Some(table) = self.table(Table::Disclosures) else { return Ok(Vec::new()) };
-        let mut combinations = Combinations::default();
         let mut found = Vec::new();
-        for (class, column) in
-            [(0, "subject_int"), (1, "subject_uuid"), (2, "subject_text"), (2, "subject_bytes")]
-        {
-            let keys = wanted.of_class(class);
-            if keys.is_empty() {
-                continue;
-            }
-            let mut take = |rows: &[Disclosed]| {
-                let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return };
-                let keys = keys.get(keys.partition_point(|key| *key < first.key)..).unwrap_or_default();
-                for key in keys.iter().take_while(|key| **key <= last.key) {
-                    let from = rows.partition_point(|row| row.key < *key);
-                    let of_key = rows.get(from..).unwrap_or_default().iter();
-                    found.extend(of_key.take_while(|row| row.key == *key).cloned());
-                }
-            };
-            let mut missing: Vec<Range<usize>> = Vec::new();
-            for page in table.pages_with(column, keys) {
-                match self.kept.disclosed.get(&(self.facts.first_entry, column, page.start)) {
-                    Some(rows) => take(&rows),
-                    None => missing.push(page),
+        let columns: [(u8, &[&'static str]); 3] =
+            [(0, &["subject_int"]), (1, &["subject_uuid"]), (2, &["subject_text", "subject_bytes"])];
+        for (class, columns) in columns {
+            let mut missing: Vec<Key> = Vec::new();
+            for key in wanted.of_class(class) {
+                match self.kept.disclosed.get(&(self.facts.first_entry, key.clone())) {
+                    Some(rows) => found.extend(rows.iter().cloned()),
+                    None => missing.push(key.clone()),
                 }
             }
-            if missing.is_empty() {
-                continue;
+            let mut read = Vec::new();
+            for column in columns {
+                self.read_keyed(table, column, &missing, &mut read)?;
             }
-            let columns = ["kind", column, "fields", "certainty", "line"];
-            let selection = table.select(missing.iter().cloned());
-            let mut missing = missing.into_iter();
-            let (mut page, mut seen, mut rows) = (missing.next().unwrap_or_default(), 0, Vec::new());
-            for batch in table.read(&columns, Some(selection))? {
-                let decoded = decode_keyed(&batch?, &mut combinations, |row| {
-                    rows.extend(row);
-                    seen += 1;
-                    if seen == page.len() {
-                        // Keys rise within a kind.
-                        rows.sort_by(|a: &Disclosed, b| a.key.cmp(&b.key));
-                        take(&rows);
-                        let rows = Rows::new(std::mem::take(&mut rows), |row| bytes_beyond(&row.key));
-                        self.kept.disclosed.insert((self.facts.first_entry, column, page.start), rows);
-                        (page, seen) = (missing.next().unwrap_or_default(), 0);
-                    }
-                });
-                decoded.map_err(ArchiveError::malformed(table.file.path()))?;
+            read.sort_by(|a, b| a.key.cmp(&b.key));
+            let mut rest = &*read;
+            for key in missing {
+                let of_key;
+                (of_key, rest) = rest.split_at(rest.partition_point(|row| row.key <= key));
+                self.kept.disclosed.insert((self.facts.first_entry, key), of_key.into());
             }
+            found.append(&mut read);
         }
         Ok(found)
+    }
+
+    /// Reads the rows that have one of `keys`, rising, in a column: of the pages that may hold them.
+    fn read_keyed(
+        &self,
+        table: &OpenTable,
+        column: &'static str,
+        keys: &[Key],
+        found: &mut Vec<Disclosed>,
+    ) -> Result<(), ArchiveError> {
+        let pages = table.pages_with(column, keys);
+        if pages.is_empty() {
+            return Ok(());
+        }
+        let columns = ["kind", column, "fields", "certainty", "line"];
+        let mut combinations = Combinations::default();
+        let keys = keys.to_vec();
+        let has_key = move |batch: &RecordBatch| has_key(batch, column, &keys);
+        for batch in table.read_where(&columns, Some(table.select(pages)), column, has_key)? {
+            let rows = decode_disclosures(&batch?, &mut combinations, |_| true);
+            found.extend(rows.map_err(ArchiveError::malformed(table.file.path()))?);
+        }
+        Ok(())
     }
 
     /// Reads the rows of `sets` that belong to `rows`.
@@ -178,7 +173,7 @@ impl OpenSegment {
             }
         };
         for batch in batches {
-            let decoded = decode_sets(&batch?, &mut combinations, |_| true);
+            let decoded = decode_sets(&batch?, &mut combinations);
             found.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
         }
         Ok(found)
@@ -227,7 +222,7 @@ impl OpenSegment {
     ) -> Result<Vec<Entry>, ArchiveError> {
         let statements = self.statements(rows)?;
         let mut sets = self.sets(rows)?;
-        sets.sort_by_key(|set| set.row);
+        sets.sort_by_key(|set| set.facts.row);
         let mut reasons = self.reasons(rows, wanted)?;
         reasons.sort_by_key(|reason| reason.row);
         let (mut disclosed, mut sets) = (disclosed.into_iter().peekable(), sets.into_iter().peekable());
@@ -241,8 +236,8 @@ impl OpenSegment {
                     parts.disclosed.push(next);
                 }
             }
-            while let Some(next) = sets.next_if(|next| next.row <= row) {
-                if next.row == row {
+            while let Some(next) = sets.next_if(|next| next.facts.row <= row) {
+                if next.facts.row == row {
                     parts.sets.push(next);
                 }
             }
@@ -354,15 +349,15 @@ impl EntryMaker<'_> {
             let subjects = set_of(class, keys.into_iter());
             sets.push((None, self.set(schema, &combination, subjects)?));
         }
-        for bulk in parts.sets {
-            let (all, erased) = packed::decode(&bulk.coded)?;
+        for BulkSet { facts, coded } in parts.sets {
+            let (all, erased) = packed::decode(&coded)?;
             let subjects = match wanted {
-                Some(wanted) => set_of(bulk.class, wanted.among(&all).into_iter()),
+                Some(wanted) => set_of(facts.class, wanted.among(&all).into_iter()),
                 None => all,
             };
             if wanted.is_none() || !subjects.is_empty() {
-                let set = self.set(schema, &bulk.combination, subjects)?;
-                sets.push((bulk.place, SubjectSet { erased, ..set }));
+                let set = self.set(schema, &facts.combination, subjects)?;
+                sets.push((facts.place, SubjectSet { erased, ..set }));
             }
         }
         sets.sort_by_key(|(at, set)| (*at, order_of(set)));

@@ -12,7 +12,7 @@ use crate::exposed::Exposures;
 use crate::manifest::{Names, Segment, Source, TableFile, hex};
 use crate::objects::Objects;
 use crate::packed;
-use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, Statement, What, class_of};
+use crate::row::{BulkSet, Combination, Disclosed, Key, ReasonRow, SetFacts, Statement, What, class_of};
 use crate::table::{
     Table, encode_clock, encode_disclosures, encode_exposure, encode_reasons, encode_sets, encode_statements,
 };
@@ -148,7 +148,7 @@ impl SegmentBuilder {
             }
             let coded = packed::encode_findable(&set.subjects, set.erased);
             self.bulk_bytes += coded.len();
-            self.sets.push(BulkSet {
+            let facts = SetFacts {
                 row,
                 place: (!in_rows).then_some(place),
                 combination,
@@ -158,8 +158,8 @@ impl SegmentBuilder {
                     Subjects::Ints(keys) => keys.first().copied().zip(keys.last().copied()),
                     _ => None,
                 },
-                coded,
-            });
+            };
+            self.sets.push(BulkSet { facts, coded });
         }
     }
 
@@ -215,11 +215,11 @@ impl SegmentBuilder {
             *row = usize::try_from(*row).ok().and_then(|at| row_of.get(at)).copied().unwrap_or_default();
         };
         disclosed.iter_mut().for_each(|disclosed| renumber(&mut disclosed.row));
-        sets.iter_mut().for_each(|set| renumber(&mut set.row));
+        sets.iter_mut().for_each(|set| renumber(&mut set.facts.row));
         reasons.iter_mut().for_each(|reason| renumber(&mut reason.row));
         drop(row_of);
         disclosed.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-        sets.sort_by_key(|set| set.row);
+        sets.sort_by_key(|set| set.facts.row);
         reasons.sort_by(|a, b| (&a.kind, &a.key, a.row).cmp(&(&b.kind, &b.key, b.row)));
         statements.sort_by(|a, b| a.order().cmp(&b.order()));
         let principals: Vec<Option<Principal>> = statements.iter().map(|s| s.principal.clone()).collect();

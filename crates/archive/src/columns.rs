@@ -8,11 +8,12 @@ use arrow_array::builder::{
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, Int32Array,
+    Int64Array, RecordBatch, StringArray,
 };
 use arrow_schema::{DataType, Field, TimeUnit};
 
-use crate::row::Key;
+use crate::row::{Key, ints_of};
 
 /// Why a batch is not what its table promises: which column.
 pub(crate) type Malformed = &'static str;
@@ -151,16 +152,70 @@ impl<'a> Words<'a> {
 }
 
 /// A column of bytes.
-pub(crate) struct Blobs<'a>(&'a BinaryArray);
+pub(crate) enum Blobs<'a> {
+    Whole(&'a BinaryArray),
+    /// Where the file was read to.
+    Viewed(&'a BinaryViewArray),
+}
 
 impl<'a> Blobs<'a> {
     pub(crate) fn of(batch: &'a RecordBatch, name: Malformed) -> Result<Blobs<'a>, Malformed> {
-        column(batch, name)?.as_binary_opt::<i32>().map(Blobs).ok_or(name)
+        let column = column(batch, name)?;
+        let whole = column.as_binary_opt::<i32>().map(Blobs::Whole);
+        whole.or_else(|| column.as_binary_view_opt().map(Blobs::Viewed)).ok_or(name)
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&'a [u8]> {
-        (at < self.0.len() && self.0.is_valid(at)).then(|| self.0.value(at))
+        match self {
+            Blobs::Whole(all) => (at < all.len() && all.is_valid(at)).then(|| all.value(at)),
+            Blobs::Viewed(all) => (at < all.len() && all.is_valid(at)).then(|| all.value(at)),
+        }
     }
+}
+
+/// Says of each row of one of the columns of [`subject_fields`] whether its key is one of `keys`, rising.
+pub(crate) fn has_key(batch: &RecordBatch, name: Malformed, keys: &[Key]) -> Result<BooleanArray, Malformed> {
+    let column = column(batch, name)?;
+    match name {
+        "subject_int" => {
+            let ints: Vec<i64> = ints_of(keys).collect();
+            Ok(are_among(column.as_primitive_opt::<Int64Type>().ok_or(name)?.iter(), &ints))
+        }
+        "subject_uuid" => {
+            let uuid = |key: &Key| if let Key::Uuid(key) = key { Some(key.to_be_bytes()) } else { None };
+            let uuids: Vec<[u8; 16]> = keys.iter().filter_map(uuid).collect();
+            let column = column.as_fixed_size_binary_opt().ok_or(name)?;
+            Ok(are_among(column.iter().map(|key| key.and_then(|key| key.try_into().ok())), &uuids))
+        }
+        _ => {
+            let mut texts: Vec<&[u8]> = Vec::new();
+            texts.extend(
+                keys.iter().filter_map(|key| if let Key::Text(key) = key { Some(&**key) } else { None }),
+            );
+            match column.as_string_opt::<i32>() {
+                Some(column) => Ok(are_among(column.iter().map(|key| key.map(str::as_bytes)), &texts)),
+                None => Ok(are_among(column.as_binary_opt::<i32>().ok_or(name)?.iter(), &texts)),
+            }
+        }
+    }
+}
+
+/// Says of each of some values whether it is one of `keys`, rising; the values mostly rise too.
+fn are_among<K: Ord>(values: impl Iterator<Item = Option<K>>, keys: &[K]) -> BooleanArray {
+    let (mut at, mut last) = (0, None);
+    let is_among = |value: Option<K>| {
+        let Some(value) = value else { return Some(false) };
+        if last.as_ref().is_some_and(|last| value < *last) {
+            at = 0;
+        }
+        while keys.get(at).is_some_and(|key| *key < value) {
+            at += 1;
+        }
+        let found = keys.get(at) == Some(&value);
+        last = Some(value);
+        Some(found)
+    };
+    values.map(is_among).collect()
 }
 
 /// The columns of [`subject_fields`], so far as they were read.

@@ -196,14 +196,14 @@ pub(crate) fn merge_segments(
     let streams = open.iter().enumerate().map(|(segment, open)| {
         let (mut combinations, renumbered) = (Combinations::default(), Arc::clone(&renumbered));
         Stream::open(open, Table::Sets, move |batch| {
-            let mut rows = decode_sets(batch, &mut combinations, |_| true)?;
+            let mut rows = decode_sets(batch, &mut combinations)?;
             for row in &mut rows {
-                row.row = renumbered.get(segment, row.row)?;
+                row.facts.row = renumbered.get(segment, row.facts.row)?;
             }
             Ok(rows)
         })
     });
-    let order = |a: &BulkSet, b: &BulkSet| a.row.cmp(&b.row);
+    let order = |a: &BulkSet, b: &BulkSet| a.facts.row.cmp(&b.facts.row);
     merge(streams.collect::<Result<_, _>>()?, order, |_, row| writer.push(row))?;
     files.extend(writer.finish()?);
 

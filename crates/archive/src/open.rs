@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_schema::ArrowError;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Schema as Columns, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
@@ -21,9 +22,12 @@ use crate::error::ArchiveError;
 use crate::kept::Kept;
 use crate::manifest::{Segment, TableFile};
 use crate::objects::{ObjectFile, Objects};
-use crate::packed;
-use crate::row::{BulkSet, Key, ints_of};
-use crate::table::{BATCH_ROWS, Table, decode_clock};
+use crate::packed::Findable;
+use crate::row::{Key, SetFacts, ints_of};
+use crate::table::{BATCH_ROWS, Combinations, SET_FACTS, Table, decode_clock, decode_set_facts};
+
+/// Large sets read at a time: about a page of them, whose memory they share.
+const SETS_AT_A_TIME: usize = 16;
 
 /// A file of a table.
 #[derive(Clone, Debug)]
@@ -40,10 +44,19 @@ impl OpenTable {
         // Which columns there are depends on the version; those that are missing are found so when read.
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata =
-            ArrowReaderMetadata::load(&object, options).map_err(ArchiveError::parquet(&file.path))?;
+            ArrowReaderMetadata::load(&object, options.clone()).map_err(ArchiveError::parquet(&file.path))?;
         if !has_pages_in_order(metadata.metadata()) {
             return Err(ArchiveError::malformed(&file.path)("page index"));
         }
+        // Coded sets stay where they were read to.
+        let metadata = match viewed(metadata.schema()) {
+            Some(viewed) => {
+                let options = options.with_schema(viewed);
+                let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options);
+                metadata.map_err(ArchiveError::parquet(&file.path))?
+            }
+            None => metadata,
+        };
         Ok(OpenTable { file: object, metadata, rows: file.rows })
     }
 
@@ -168,6 +181,14 @@ impl OpenTable {
     }
 }
 
+/// Returns the columns of a file with that of coded sets as views, if there is one.
+fn viewed(columns: &Columns) -> Option<SchemaRef> {
+    let (at, coded) = columns.column_with_name("coded")?;
+    let mut fields = columns.fields().to_vec();
+    *fields.get_mut(at)? = Arc::new(coded.clone().with_data_type(DataType::BinaryView));
+    Some(Arc::new(Columns::new_with_metadata(fields, columns.metadata().clone())))
+}
+
 /// Returns whether the pages of each column begin at rising rows of their row group, and the groups make up the file.
 fn has_pages_in_order(metadata: &ParquetMetaData) -> bool {
     let groups = metadata.row_groups();
@@ -211,16 +232,15 @@ pub(crate) struct OpenSegment {
     pub(crate) schemas: Vec<Arc<Schema>>,
     tables: Vec<(Table, OpenTable)>,
     pub(crate) kept: Arc<Kept>,
-    /// All sets, once they were read, if there was room for them.
-    sets: Arc<OnceLock<Arc<[KeptSet]>>>,
+    /// Once it was read.
+    sets: Arc<OnceLock<Arc<[KnownSet]>>>,
     clock: Arc<OnceLock<Arc<Clock>>>,
 }
 
-/// A large set, what helps to find keys in it, and what is told of its statement.
+/// What is known of a large set without reading it: of its row, and of its statement.
 #[derive(Debug)]
-pub(crate) struct KeptSet {
-    pub(crate) set: BulkSet,
-    pub(crate) index: Box<[u32]>,
+pub(crate) struct KnownSet {
+    pub(crate) facts: SetFacts,
     pub(crate) told: Told,
 }
 
@@ -245,24 +265,61 @@ impl OpenSegment {
         })
     }
 
-    /// Returns all sets; they are kept in memory where there is room.
-    pub(crate) fn all_sets(&self) -> Result<Arc<[KeptSet]>, ArchiveError> {
+    /// Returns what is known of all large sets, in the order of their rows; it is read once.
+    pub(crate) fn known_sets(&self) -> Result<Arc<[KnownSet]>, ArchiveError> {
         if let Some(kept) = self.sets.get() {
             return Ok(Arc::clone(kept));
         }
-        let sets = self.sets(None)?;
-        let told = self.told(sets.iter().filter_map(|set| self.offset_of(set.row)).collect())?;
-        let all = sets.into_iter().map(|set| {
-            let told = told.get(&set.row).cloned().ok_or_else(|| self.malformed("line"))?;
-            let index = packed::index(&set.coded).map_err(|column| self.malformed(column))?;
-            Ok(KeptSet { set, index, told })
-        });
-        let all: Arc<[KeptSet]> = all.collect::<Result<Vec<_>, ArchiveError>>()?.into();
-        if self.facts.file(Table::Sets).is_some_and(|file| self.kept.take_room(file.bytes)) {
-            // Whoever was first kept the same.
-            let _ = self.sets.set(Arc::clone(&all));
+        let mut all = Vec::new();
+        if let Some(table) = self.table(Table::Sets) {
+            let mut combinations = Combinations::default();
+            for batch in table.read(&SET_FACTS, None)? {
+                let decoded = decode_set_facts(&batch?, &mut combinations);
+                all.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
+            }
         }
-        Ok(all)
+        let told = self.told(all.iter().filter_map(|facts| self.offset_of(facts.row)).collect())?;
+        let known = all.into_iter().map(|facts| {
+            let told = told.get(&facts.row).cloned().ok_or_else(|| self.malformed("line"))?;
+            Ok(KnownSet { facts, told })
+        });
+        let known = known.collect::<Result<_, ArchiveError>>()?;
+        Ok(Arc::clone(self.sets.get_or_init(|| known)))
+    }
+
+    /// Gives each of the large sets at some rows of their table, rising, to `each`.
+    pub(crate) fn each_set(
+        &self,
+        rows: &[u32],
+        mut each: impl FnMut(u32, &Findable) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        let mut missing = Vec::new();
+        for row in rows {
+            match self.kept.sets.get(&(self.facts.first_entry, *row)) {
+                Some(set) => each(*row, &set)?,
+                None => missing.push(*row),
+            }
+        }
+        let Some(table) = self.table(Table::Sets) else { return Ok(()) };
+        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
+        for some in missing.chunks(SETS_AT_A_TIME) {
+            let selection = table.select(some.iter().map(|row| *row as usize..*row as usize + 1));
+            let mut rows = some.iter();
+            for batch in table.read(&["coded"], Some(selection))? {
+                let batch = batch?;
+                let coded = batch.column_by_name("coded").and_then(|column| column.as_binary_view_opt());
+                let coded = coded.ok_or_else(|| malformed("coded"))?;
+                for (at, row) in (0..coded.len()).zip(&mut rows) {
+                    let set = Findable::new(coded.slice(at, 1)).map_err(malformed)?;
+                    each(*row, &set)?;
+                    self.kept.sets.insert((self.facts.first_entry, *row), set);
+                }
+            }
+            if rows.next().is_some() {
+                return Err(malformed("coded"));
+            }
+        }
+        Ok(())
     }
 
     /// Returns which entry came when, as far as that is needed to read the segment; it is read once.

@@ -4,6 +4,9 @@
 mod adaptive;
 mod split;
 
+use std::sync::Arc;
+
+use arrow_array::{Array, BinaryViewArray};
 use rastro_ledger::{SUBJECTS_MAX, Subjects, decode_set, encode_set};
 
 use crate::columns::Malformed;
@@ -81,13 +84,46 @@ pub fn read_packed(bytes: &[u8], keys: &[i64]) -> Option<(Subjects, Vec<i64>)> {
     Some((subjects, members.ok()?))
 }
 
+/// A coded set in which keys are found.
+#[derive(Clone, Debug)]
+pub(crate) struct Findable {
+    /// Of one row; as it was read.
+    coded: BinaryViewArray,
+    index: Arc<[u32]>,
+}
+
+impl Findable {
+    /// Takes a coded set, the one row of a column.
+    pub(crate) fn new(coded: BinaryViewArray) -> Result<Findable, Malformed> {
+        if coded.len() != 1 || coded.null_count() > 0 {
+            return Err("coded");
+        }
+        let index = index(coded.value(0))?.into();
+        Ok(Findable { coded, index })
+    }
+
+    pub(crate) fn coded(&self) -> &[u8] {
+        self.coded.value(0)
+    }
+
+    /// Returns which of the integers `keys` are in the set.
+    pub(crate) fn members(&self, keys: &[i64]) -> Result<Vec<i64>, Malformed> {
+        members(self.coded(), &self.index, keys)
+    }
+
+    /// Returns how many bytes it has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.coded().len() + size_of_val(&*self.index)
+    }
+}
+
 /// Returns what helps to find keys in a coded set; nothing for a coding in which they are not found one by one.
-pub(crate) fn index(bytes: &[u8]) -> Result<Box<[u32]>, Malformed> {
+fn index(bytes: &[u8]) -> Result<Box<[u32]>, Malformed> {
     if bytes.first() == Some(&SPLIT) { split::index(bytes).ok_or("coded") } else { Ok(Box::default()) }
 }
 
 /// Returns which of the integers `keys` are in a coded set, given its [`index`].
-pub(crate) fn members(bytes: &[u8], index: &[u32], keys: &[i64]) -> Result<Vec<i64>, Malformed> {
+fn members(bytes: &[u8], index: &[u32], keys: &[i64]) -> Result<Vec<i64>, Malformed> {
     if bytes.first() == Some(&SPLIT) {
         return split::members(bytes, index, keys).ok_or("coded");
     }

@@ -214,6 +214,13 @@ impl Disclosed {
 /// A row of `sets`: the subjects of an entry that are too many for a row each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BulkSet {
+    pub(crate) facts: SetFacts,
+    pub(crate) coded: Vec<u8>,
+}
+
+/// What such a row says beside the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SetFacts {
     pub(crate) row: u64,
     /// Place among the entry's sets, where that does not follow from what they hold.
     pub(crate) place: Option<u32>,
@@ -222,7 +229,6 @@ pub(crate) struct BulkSet {
     pub(crate) subjects: u64,
     /// Least and greatest integer key.
     pub(crate) span: Option<(i64, i64)>,
-    pub(crate) coded: Vec<u8>,
 }
 
 impl BulkSet {
@@ -233,7 +239,8 @@ impl BulkSet {
             Subjects::Ints(keys) => keys.first().copied().zip(keys.last().copied()),
             _ => None,
         };
-        class_of(&subjects) == self.class && subjects.len() as u64 == self.subjects && span == self.span
+        let facts = &self.facts;
+        class_of(&subjects) == facts.class && subjects.len() as u64 == facts.subjects && span == facts.span
     }
 }
 

@@ -17,10 +17,10 @@ use parquet::schema::types::ColumnPath;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use clock::{decode_clock, encode_clock};
-pub(crate) use disclosures::{Combinations, decode_disclosures, decode_keyed, encode_disclosures};
+pub(crate) use disclosures::{Combinations, decode_disclosures, encode_disclosures};
 pub(crate) use exposure::{decode_exposure, encode_exposure};
 pub(crate) use reasons::{decode_reasons, encode_reasons};
-pub(crate) use sets::{decode_sets, encode_sets};
+pub(crate) use sets::{SET_FACTS, decode_set_facts, decode_sets, encode_sets};
 pub(crate) use statements::{StatementReader, encode_statements, ticks_of};
 
 /// Rows of a batch while writing and reading.

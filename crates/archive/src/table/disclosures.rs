@@ -85,13 +85,15 @@ impl Combinations {
     }
 }
 
-/// Returns the rows of a batch that `wanted` says of their `row`.
+/// Returns the rows of a batch that `wanted` says of their `row`; of the columns of keys, and that of rows without
+/// one, not all need have been read.
 pub(crate) fn decode_disclosures(
     batch: &RecordBatch,
     combinations: &mut Combinations,
     wanted: impl Fn(u64) -> bool,
 ) -> Result<Vec<Disclosed>, Malformed> {
-    let (rows, unattributed) = (RowReader::of(batch)?, Integers::of(batch, "unattributed")?);
+    let rows = RowReader::of(batch)?;
+    let unattributed = Integers::of(batch, "unattributed").ok();
     let mut shared = Shared::default();
     let mut found = Vec::new();
     for (at, line) in rows.line.values().iter().enumerate() {
@@ -99,7 +101,7 @@ pub(crate) fn decode_disclosures(
         if !wanted(row) {
             continue;
         }
-        let key = match (rows.subject.get(at), unattributed.get(at)) {
+        let key = match (rows.subject.get(at), unattributed.as_ref().and_then(|rows| rows.get(at))) {
             (Some(key), None) => key,
             (None, Some(rows)) => Key::Unattributed(u32::try_from(rows).map_err(|_| "unattributed")?),
             _ => return Err("subject"),
@@ -110,27 +112,7 @@ pub(crate) fn decode_disclosures(
     Ok(found)
 }
 
-/// Gives every row of a batch of which one column of keys was read to `each`; `None` where the key is in another.
-pub(crate) fn decode_keyed(
-    batch: &RecordBatch,
-    combinations: &mut Combinations,
-    mut each: impl FnMut(Option<Disclosed>),
-) -> Result<(), Malformed> {
-    let rows = RowReader::of(batch)?;
-    let mut shared = Shared::default();
-    for (at, line) in rows.line.values().iter().enumerate() {
-        let Some(key) = rows.subject.get(at) else {
-            each(None);
-            continue;
-        };
-        let row = u64::try_from(*line).map_err(|_| "line")?;
-        let combination = rows.combination(at, combinations, &mut shared)?;
-        each(Some(Disclosed { key, row, combination }));
-    }
-    Ok(())
-}
-
-/// Columns of a batch of which not all need have been read.
+/// Columns of a batch.
 struct RowReader<'a> {
     subject: SubjectColumns<'a>,
     line: Integers<'a>,

@@ -9,7 +9,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::{Combinations, Table, encoded, rising};
 use crate::columns::{Blobs, Integers, Malformed, WordBuilder, Words, integer, words};
-use crate::row::BulkSet;
+use crate::row::{BulkSet, SetFacts};
 
 /// Words of the column `type`, by class.
 pub(super) const TYPES: [&str; 4] = ["int", "uuid", "text", "unattributed"];
@@ -52,7 +52,7 @@ pub(crate) fn encode_sets(rows: &[BulkSet]) -> Result<RecordBatch, ArrowError> {
     let (mut first, mut last, mut coded) = (integers(), integers(), BinaryBuilder::new());
     let (mut kind, mut fields) = (WordBuilder::new(), WordBuilder::new());
     let (mut certainty, mut class) = (WordBuilder::new(), WordBuilder::new());
-    for set in rows {
+    for BulkSet { facts: set, coded: bytes } in rows {
         row.append_value(set.row.cast_signed());
         place.append_option(set.place.map(i64::from));
         kind.append(&set.combination.kind)?;
@@ -62,7 +62,7 @@ pub(crate) fn encode_sets(rows: &[BulkSet]) -> Result<RecordBatch, ArrowError> {
         subjects.append_value(set.subjects.cast_signed());
         first.append_option(set.span.map(|(first, _)| first));
         last.append_option(set.span.map(|(_, last)| last));
-        coded.append_value(&set.coded);
+        coded.append_value(bytes);
     }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(row.finish()),
@@ -79,27 +79,34 @@ pub(crate) fn encode_sets(rows: &[BulkSet]) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Table::Sets.columns(), columns)
 }
 
-/// Returns the rows of a batch that `wanted` says of their `row`.
+/// The columns of [`decode_set_facts`].
+pub(crate) const SET_FACTS: [&str; 9] =
+    ["line", "place", "kind", "fields", "certainty", "type", "subjects", "first_int", "last_int"];
+
+/// Returns the rows of a batch.
 pub(crate) fn decode_sets(
     batch: &RecordBatch,
     combinations: &mut Combinations,
-    wanted: impl Fn(u64) -> bool,
 ) -> Result<Vec<BulkSet>, Malformed> {
+    let coded = Blobs::of(batch, "coded")?;
+    let all = decode_set_facts(batch, combinations)?.into_iter().enumerate();
+    all.map(|(at, facts)| Ok(BulkSet { facts, coded: coded.get(at).ok_or("coded")?.to_vec() })).collect()
+}
+
+/// Returns what the rows of a batch say beside the sets.
+pub(crate) fn decode_set_facts(
+    batch: &RecordBatch,
+    combinations: &mut Combinations,
+) -> Result<Vec<SetFacts>, Malformed> {
     let (row, place) = (Integers::of(batch, "line")?, Integers::of(batch, "place")?);
     let (kind, fields) = (Words::of(batch, "kind")?, Words::of(batch, "fields")?);
     let (certainty, class) = (Words::of(batch, "certainty")?, Words::of(batch, "type")?);
-    let (subjects, coded) = (Integers::of(batch, "subjects")?, Blobs::of(batch, "coded")?);
+    let subjects = Integers::of(batch, "subjects")?;
     let (first, last) = (Integers::of(batch, "first_int")?, Integers::of(batch, "last_int")?);
-    let mut found = Vec::new();
-    for at in 0..batch.num_rows() {
-        let number = row.unsigned(at, "line")?;
-        if !wanted(number) {
-            continue;
-        }
-        let place = place.get(at).map(u32::try_from).transpose().map_err(|_| "place")?;
-        found.push(BulkSet {
-            row: number,
-            place,
+    let of_row = |at| {
+        Ok(SetFacts {
+            row: row.unsigned(at, "line")?,
+            place: place.get(at).map(u32::try_from).transpose().map_err(|_| "place")?,
             combination: combinations.get(
                 kind.get(at).ok_or("kind")?,
                 fields.get(at).ok_or("fields")?,
@@ -108,8 +115,7 @@ pub(crate) fn decode_sets(
             class: class.get(at).and_then(class_of_word).ok_or("type")?,
             subjects: subjects.unsigned(at, "subjects")?,
             span: first.get(at).zip(last.get(at)),
-            coded: coded.get(at).ok_or("coded")?.to_vec(),
-        });
-    }
-    Ok(found)
+        })
+    };
+    (0..batch.num_rows()).map(of_row).collect()
 }
