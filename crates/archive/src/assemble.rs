@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::Array;
+use parquet::arrow::arrow_reader::RowSelection;
 use rastro_ledger::{Content, Control, Disclosure, Entry, EntryNo, Reason, Schema, SubjectSet, Subjects};
 use rastro_model::{FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use roaring::RoaringBitmap;
@@ -144,13 +145,23 @@ impl OpenSegment {
         if pages.is_empty() {
             return Ok(());
         }
-        let columns = ["kind", column, "fields", "certainty", "line"];
+        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
+        let of_pages = table.select(pages);
+        let mut has_keys = Vec::new();
+        for batch in table.read(&[column], Some(of_pages.clone()))? {
+            has_keys.push(has_key(&batch?, column, keys).map_err(malformed)?);
+        }
+        if has_keys.iter().map(Array::len).sum::<usize>() != of_pages.row_count() {
+            return Err(malformed(column));
+        }
+        let selection = of_pages.and_then(&RowSelection::from_filters(&has_keys));
+        if !selection.selects_any() {
+            return Ok(());
+        }
         let mut combinations = Combinations::default();
-        let keys = keys.to_vec();
-        let has_key = move |batch: &RecordBatch| has_key(batch, column, &keys);
-        for batch in table.read_where(&columns, Some(table.select(pages)), column, has_key)? {
+        for batch in table.read(&["kind", column, "fields", "certainty", "line"], Some(selection))? {
             let rows = decode_disclosures(&batch?, &mut combinations, |_| true);
-            found.extend(rows.map_err(ArchiveError::malformed(table.file.path()))?);
+            found.extend(rows.map_err(malformed)?);
         }
         Ok(())
     }

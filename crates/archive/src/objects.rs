@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -320,6 +322,15 @@ impl ObjectFile {
         let range = start..start.saturating_add(length as u64);
         let path = Path::from(&*self.path);
         self.objects.wait(self.objects.store.get_range(&path, range)).map_err(io::Error::other)
+    }
+
+    /// Lets the system know that a part is read soon; of a directory's files.
+    pub(crate) fn foresee(&self, part: Range<u64>) {
+        let length = part.end.checked_sub(part.start).and_then(NonZeroU64::new);
+        if let (Some(file), Some(length)) = (&self.local, length) {
+            // It is read either way.
+            let _ = rustix::fs::fadvise(file, part.start, Some(length), rustix::fs::Advice::WillNeed);
+        }
     }
 
     pub(crate) fn sha256(&self) -> io::Result<[u8; 32]> {

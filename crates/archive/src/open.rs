@@ -71,6 +71,9 @@ impl OpenTable {
         columns: &[&str],
         selection: Option<RowSelection>,
     ) -> Result<Batches, ArchiveError> {
+        if let Some(selection) = &selection {
+            self.foresee(columns, selection);
+        }
         self.batches(self.builder(columns, selection))
     }
 
@@ -88,6 +91,34 @@ impl OpenTable {
         });
         let builder = self.builder(columns, selection);
         self.batches(builder.with_row_filter(RowFilter::new(vec![Box::new(filter)])))
+    }
+
+    /// Has the system fetch the pages of some rows side by side, before they are read one after another.
+    fn foresee(&self, columns: &[&str], selection: &RowSelection) {
+        let metadata = self.metadata.metadata();
+        let mut rest = selection.clone();
+        for (group, index) in metadata.row_groups().iter().zip(metadata.offset_index().into_iter().flatten())
+        {
+            let of_group = rest.split_off(usize::try_from(group.num_rows()).unwrap_or(0));
+            if !of_group.selects_any() {
+                continue;
+            }
+            for (column, index) in group.columns().iter().zip(index) {
+                if !columns.is_empty() && !columns.contains(&column.column_descr().name()) {
+                    continue;
+                }
+                let pages = index.page_locations();
+                let place = |offset: i64| u64::try_from(offset).ok();
+                let dictionary = column.dictionary_page_offset().and_then(place);
+                let behind = pages.first().and_then(|page| place(page.offset));
+                let dictionary = dictionary.zip(behind).map(|(from, to)| from..to);
+                of_group
+                    .scan_ranges(pages)
+                    .into_iter()
+                    .chain(dictionary)
+                    .for_each(|part| self.file.foresee(part));
+            }
+        }
     }
 
     fn builder(
