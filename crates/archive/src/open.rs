@@ -26,9 +26,6 @@ use crate::packed::Findable;
 use crate::row::{Key, SetFacts, ints_of};
 use crate::table::{BATCH_ROWS, Combinations, SET_FACTS, Table, decode_clock, decode_set_facts};
 
-/// Large sets read at a time: about a page of them, whose memory they share.
-const SETS_AT_A_TIME: usize = 16;
-
 /// A file of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenTable {
@@ -199,6 +196,21 @@ impl OpenTable {
         ranges
     }
 
+    /// Returns the rows behind each page of a column, and of each row group.
+    fn page_ends(&self, column: &str) -> Vec<usize> {
+        let metadata = self.metadata.metadata();
+        let place = self.metadata.parquet_schema().columns().iter().position(|known| known.name() == column);
+        let (mut ends, mut before) = (Vec::new(), 0);
+        for (group, facts) in metadata.row_groups().iter().enumerate() {
+            let pages = metadata.offset_index().and_then(|all| all.get(group)?.get(place?));
+            let behind = pages.into_iter().flat_map(|pages| pages.page_locations().iter().skip(1));
+            ends.extend(behind.map(|page| before + usize::try_from(page.first_row_index).unwrap_or(0)));
+            before += usize::try_from(facts.num_rows()).unwrap_or(0);
+            ends.push(before);
+        }
+        ends
+    }
+
     /// Returns the rows of the pages of a text column that may hold `word`.
     pub(crate) fn pages_with_word(&self, column: &str, word: &str) -> Vec<Range<usize>> {
         self.pages_with(column, &[Key::Text(word.as_bytes().into())])
@@ -333,7 +345,10 @@ impl OpenSegment {
         }
         let Some(table) = self.table(Table::Sets) else { return Ok(()) };
         let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        for some in missing.chunks(SETS_AT_A_TIME) {
+        // A page's sets share its memory.
+        let ends = table.page_ends("coded");
+        let page_of = |row: u32| ends.partition_point(|end| *end <= row as usize);
+        for some in missing.chunk_by(|a, b| page_of(*a) == page_of(*b)) {
             let selection = table.select(some.iter().map(|row| *row as usize..*row as usize + 1));
             let mut rows = some.iter();
             for batch in table.read(&["coded"], Some(selection))? {

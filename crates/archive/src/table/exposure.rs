@@ -56,6 +56,7 @@ pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     indexed(encoded(all, "coded", Encoding::PLAIN), "principal")
         .set_column_compression(ColumnPath::from("coded"), Compression::UNCOMPRESSED)
         .set_data_page_row_count_limit(8)
+        .set_write_batch_size(8)
 }
 
 /// Makes a batch of rows.

@@ -43,6 +43,7 @@ pub(super) fn lay_out(all: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
         .set_column_compression(coded, Compression::UNCOMPRESSED)
         .set_max_row_group_row_count(Some(1024))
         .set_data_page_row_count_limit(16)
+        .set_write_batch_size(16)
 }
 
 /// Makes a batch of rows.
