@@ -13,7 +13,7 @@ use crate::open::OpenSegment;
 use crate::row::{Combination, Key};
 
 /// Segments opened or asked at a time, for each core: what is not in memory yet takes the disk's time, not the core's.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 8;
 
 /// What is wanted of the ledger; `None` means all.
 #[derive(Clone, Debug, Default)]

@@ -6,10 +6,10 @@ use arrow_array::builder::{
     BinaryBuilder, FixedSizeBinaryBuilder, Int64Builder, StringBuilder, StringDictionaryBuilder,
 };
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, Int32Array,
-    Int64Array, RecordBatch, StringArray,
+    RecordBatch, StringArray,
 };
 use arrow_schema::{DataType, Field, TimeUnit};
 
@@ -97,27 +97,41 @@ fn column(batch: &RecordBatch, name: Malformed) -> Result<&ArrayRef, Malformed> 
     batch.column_by_name(name).ok_or(name)
 }
 
-/// A column of integers or moments.
-pub(crate) struct Integers<'a>(&'a Int64Array);
+/// A column of integers, or of moments as µs since 1970.
+pub(crate) struct Integers<'a> {
+    values: &'a [i64],
+    column: &'a dyn Array,
+}
 
 impl<'a> Integers<'a> {
     pub(crate) fn of(batch: &'a RecordBatch, name: Malformed) -> Result<Integers<'a>, Malformed> {
-        column(batch, name)?.as_primitive_opt::<Int64Type>().map(Integers).ok_or(name)
+        Integers::typed::<Int64Type>(batch, name)
     }
 
-    /// Reads a column of moments as µs since 1970.
-    pub(crate) fn moments(batch: &'a RecordBatch, name: Malformed) -> Result<Vec<Option<i64>>, Malformed> {
-        let column = column(batch, name)?;
-        let times = column.as_primitive_opt::<arrow_array::types::TimestampMicrosecondType>().ok_or(name)?;
-        Ok(times.iter().collect())
+    pub(crate) fn moments(batch: &'a RecordBatch, name: Malformed) -> Result<Integers<'a>, Malformed> {
+        Integers::typed::<TimestampMicrosecondType>(batch, name)
+    }
+
+    fn typed<T: ArrowPrimitiveType<Native = i64>>(
+        batch: &'a RecordBatch,
+        name: Malformed,
+    ) -> Result<Integers<'a>, Malformed> {
+        let column = column(batch, name)?.as_primitive_opt::<T>().ok_or(name)?;
+        Ok(Integers { values: column.values(), column })
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<i64> {
-        (at < self.0.len() && self.0.is_valid(at)).then(|| self.0.value(at))
+        self.values.get(at).copied().filter(|_| self.column.is_valid(at))
     }
 
+    /// Returns the values of all rows; where there is none, any.
     pub(crate) fn values(&self) -> &'a [i64] {
-        self.0.values()
+        self.values
+    }
+
+    /// The same of a column without gaps.
+    pub(crate) fn all(&self, name: Malformed) -> Result<&'a [i64], Malformed> {
+        if self.column.null_count() == 0 { Ok(self.values) } else { Err(name) }
     }
 
     pub(crate) fn unsigned(&self, at: usize, name: Malformed) -> Result<u64, Malformed> {

@@ -2,6 +2,7 @@
 
 mod brief;
 mod define;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::entry::{Account, ControlKind, EntryNo, Outcome};
 use crate::merkle::Hash;
 use crate::names::SessionFacts;
 use crate::set::{SUBJECTS_MAX, Subjects, read_set_into, split_erased};
+use sessions::Sessions;
 
 pub use brief::{Brief, BriefContent, BriefDisclosure, BriefReason};
 
@@ -215,8 +217,7 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder {
     pub(crate) schema: Arc<Schema>,
-    /// With the ordinal of the session's last statement.
-    sessions: Vec<(Arc<Session>, u64)>,
+    sessions: Sessions,
     principals: Vec<Principal>,
     texts: Vec<Arc<StatementText>>,
     combinations: Vec<Combination>,
@@ -250,7 +251,7 @@ impl Decoder {
     pub(crate) fn new(first_no: u64, base_time: Timestamp) -> Decoder {
         Decoder {
             schema: Arc::default(),
-            sessions: Vec::new(),
+            sessions: Sessions::default(),
             principals: Vec::new(),
             texts: Vec::new(),
             combinations: Vec::new(),
@@ -353,7 +354,7 @@ impl Decoder {
         let time = self.time(&mut cursor)?;
         let session = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
         let principal = cursor.varint()?;
-        let (_, last) = self.sessions.get_mut(session).ok_or(FormatError::Undefined("session"))?;
+        let last = self.sessions.last_mut(session)?;
         *last = last.wrapping_add_signed(cursor.signed()?);
         let statement = *last;
         let text = cursor.varint()?;
@@ -364,8 +365,7 @@ impl Decoder {
     fn disclosure(&self, heading: Heading<'_>, outcome: Outcome) -> Result<Content, FormatError> {
         let Heading { time, session, principal, statement, text, rows, mut groups } = heading;
         let principal = self.principal(principal)?;
-        let (session, _) = self.sessions.get(session).ok_or(FormatError::Undefined("session"))?;
-        let session = Arc::clone(session);
+        let session = Arc::clone(self.sessions.get(session as u64)?);
         let text = Arc::clone(lookup(&self.texts, text, "text")?);
         let mut sets = Vec::new();
         let mut room = SUBJECTS_MAX;
@@ -435,7 +435,7 @@ impl Decoder {
 
     fn account(&mut self, cursor: &mut Cursor<'_>) -> Result<Content, FormatError> {
         let time = self.time(cursor)?;
-        let session = Arc::clone(&lookup(&self.sessions, cursor.varint()?, "session")?.0);
+        let session = Arc::clone(self.sessions.get(cursor.varint()?)?);
         let ended = match cursor.byte()? {
             0 => false,
             1 => true,
@@ -454,7 +454,7 @@ impl Decoder {
         let time = self.time(cursor)?;
         let principal = cursor.varint()?.checked_sub(1).map(|number| self.principal(number)).transpose()?;
         let session = match cursor.varint()?.checked_sub(1) {
-            Some(number) => Some(Arc::clone(&lookup(&self.sessions, number, "session")?.0)),
+            Some(number) => Some(Arc::clone(self.sessions.get(number)?)),
             None => None,
         };
         let (by, why) = (cursor.text()?.to_owned(), cursor.text()?.to_owned());

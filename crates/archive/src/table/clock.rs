@@ -32,7 +32,8 @@ pub(crate) fn encode_clock(rows: &[Tick]) -> Result<RecordBatch, ArrowError> {
 
 /// Returns the rows of a batch.
 pub(crate) fn decode_clock(batch: &RecordBatch) -> Result<Vec<Tick>, Malformed> {
-    let (times, entries) = (Integers::moments(batch, "time")?, Integers::of(batch, "entry")?);
-    let ticks = times.into_iter().zip(entries.values());
-    ticks.map(|(time, entry)| Ok(Tick { time: time.ok_or("time")?, entry: entry.cast_unsigned() })).collect()
+    let times = Integers::moments(batch, "time")?.all("time")?;
+    let entries = Integers::of(batch, "entry")?.all("entry")?;
+    let ticks = times.iter().zip(entries);
+    Ok(ticks.map(|(time, entry)| Tick { time: *time, entry: entry.cast_unsigned() }).collect())
 }

@@ -66,7 +66,7 @@ pub(crate) fn decode_reasons(
             row: number,
             kind: kind.get(at).ok_or("kind")?.into(),
             key: subject.get(at).ok_or("subject")?,
-            until: until.get(at).copied().flatten().ok_or("until")?,
+            until: until.get(at).ok_or("until")?,
             reason: reason.get(at).ok_or("reason")?.into(),
         });
     }

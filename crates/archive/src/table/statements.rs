@@ -122,14 +122,12 @@ pub(crate) fn ticks_of(batch: &RecordBatch, clock: &Clock) -> Result<Vec<Tick>, 
     let written_out = batch.column_by_name("entry").is_some();
     let name = if written_out { "entry" } else { "after" };
     let numbers = Integers::of(batch, name)?;
-    let times = Integers::moments(batch, "time")?;
-    let of_row = |(at, time): (usize, Option<i64>)| {
-        let time = time.ok_or("time")?;
-        let number = numbers.get(at).ok_or(name)?;
-        let entry = if written_out { u64::try_from(number).ok() } else { clock.entry(number, time) };
-        Ok(Tick { time, entry: entry.ok_or(name)? })
+    let times = Integers::moments(batch, "time")?.all("time")?;
+    let of_row = |(time, number): (&i64, &i64)| {
+        let entry = if written_out { u64::try_from(*number).ok() } else { clock.entry(*number, *time) };
+        Ok(Tick { time: *time, entry: entry.ok_or(name)? })
     };
-    times.into_iter().enumerate().map(of_row).collect()
+    times.iter().zip(numbers.all(name)?).map(of_row).collect()
 }
 
 /// Reads batches of `statements`; what rows share is made once.

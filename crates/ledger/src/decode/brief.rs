@@ -164,7 +164,7 @@ impl Decoder {
         }
         self.sets = sets;
         self.sets_held += used + SUBJECTS_MAX - room;
-        let (session, _) = self.sessions.get(heading.session).ok_or(FormatError::Undefined("session"))?;
+        let session = self.sessions.get(heading.session as u64)?;
         let content = BriefContent::Disclosure(BriefDisclosure {
             time: heading.time,
             session,

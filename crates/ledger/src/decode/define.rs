@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use rastro_model::{FieldSet, KindId, Login, Principal, Timestamp};
+use rastro_model::{FieldSet, KindId, Principal, Timestamp};
 
-use super::{Decoder, Session, StatementText};
+use super::{Decoder, StatementText};
 use crate::body::Combination;
 use crate::bytes::{Cursor, FormatError};
 use crate::encode::{CERTAINTIES, COMBINATION, PRINCIPAL, SCHEMA, SECTION, SESSION, Schema, TEXT};
-use crate::names::SessionFacts;
 
 impl Decoder {
     /// Reads a record that defines.
@@ -16,7 +15,7 @@ impl Decoder {
         match tag {
             SECTION => self.section(cursor),
             SCHEMA => self.schema(cursor),
-            SESSION => self.session(cursor),
+            SESSION => self.sessions.define(cursor),
             PRINCIPAL => {
                 self.principals.push(Principal::new(cursor.text()?));
                 Ok(())
@@ -49,18 +48,6 @@ impl Decoder {
         let kinds = names(256, "kinds")?;
         let fields = names(rastro_model::MAX_FIELDS, "fields")?;
         self.schema = Arc::new(Schema { kinds, fields });
-        Ok(())
-    }
-
-    fn session(&mut self, cursor: &mut Cursor<'_>) -> Result<(), FormatError> {
-        let id = cursor.varint()?;
-        let facts = SessionFacts {
-            login: Login::new(cursor.text()?),
-            client_addr: cursor.text()?.to_owned(),
-            database: cursor.text()?.to_owned(),
-            application: cursor.text()?.to_owned(),
-        };
-        self.sessions.push((Arc::new(Session { id, facts }), 0));
         Ok(())
     }
 
