@@ -12,9 +12,9 @@ use crate::assemble::Wanted;
 use crate::clock::Tick;
 use crate::columns::{Integers, Words};
 use crate::error::ArchiveError;
-use crate::open::{KnownSet, OpenSegment};
+use crate::open::OpenSegment;
 use crate::packed;
-use crate::row::{Combination, Disclosed, Exposed, Key};
+use crate::row::{Disclosed, Exposed, Key, SetFacts};
 use crate::table::{Combinations, Table, decode_exposure, ticks_of};
 
 /// Rows of `disclosures` put together at a time where a segment is read whole.
@@ -67,10 +67,7 @@ impl OpenSegment {
             let mut found: RoaringBitmap =
                 self.keyed(wanted)?.iter().filter_map(|row| self.offset_of(row.row)).collect();
             found.extend(self.reasons(None, Some(wanted))?.iter().filter_map(|row| self.offset_of(row.row)));
-            self.sets_with(wanted, |set, _| {
-                found.extend(self.offset_of(set.facts.row));
-                Ok(())
-            })?;
+            self.sets_with(wanted, |set, _| found.extend(self.offset_of(set.row)))?;
             narrow(found);
         }
         if let Some(rows) = rows {
@@ -128,47 +125,59 @@ impl OpenSegment {
     }
 
     pub(crate) fn sightings(&self, wanted: &Wanted, query: &Query) -> Result<Vec<Sighting>, ArchiveError> {
-        let mut found = Vec::new();
-        let mut add = |told: &Told, key: Key, combination: Arc<Combination>| {
-            let principal = told.principal.clone().ok_or_else(|| self.malformed("principal"))?;
-            if query.has_time(told.time) && query.principal.as_ref().is_none_or(|wanted| *wanted == principal)
-            {
-                found.push(Sighting { entry: told.entry, time: told.time, principal, key, combination });
-            }
-            Ok::<_, ArchiveError>(())
-        };
-        let rows = self.keyed(wanted)?;
-        let told = self.told(rows.iter().filter_map(|row| self.offset_of(row.row)).collect())?;
-        for Disclosed { key, row, combination } in rows {
-            add(told.get(&row).ok_or_else(|| self.malformed("line"))?, key, combination)?;
-        }
+        let mut seen = self.keyed(wanted)?;
         self.sets_with(wanted, |set, keys| {
-            keys.into_iter().try_for_each(|key| add(&set.told, key, Arc::clone(&set.facts.combination)))
+            let of_key = |key| Disclosed { key, row: set.row, combination: Arc::clone(&set.combination) };
+            seen.extend(keys.into_iter().map(of_key));
         })?;
+        let told = self.told(seen.iter().filter_map(|row| self.offset_of(row.row)).collect())?;
+        let mut found = Vec::new();
+        for Disclosed { key, row, combination } in seen {
+            let Told { entry, time, principal, .. } = told.get(&row).ok_or_else(|| self.malformed("line"))?;
+            let principal = principal.as_ref().ok_or_else(|| self.malformed("principal"))?;
+            if query.has_time(*time) && query.principal.as_ref().is_none_or(|wanted| wanted == principal) {
+                let (entry, time, principal) = (*entry, *time, principal.clone());
+                found.push(Sighting { entry, time, principal, key, combination });
+            }
+        }
         found.sort_by(|a, b| (a.entry, &a.key).cmp(&(b.entry, &b.key)));
         Ok(found)
     }
 
-    /// Returns the large sets that have wanted keys, with these.
+    /// Gives each large set that has wanted keys, with these, to `each`.
     fn sets_with(
         &self,
         wanted: &Wanted,
-        mut each: impl FnMut(&KnownSet, Vec<Key>) -> Result<(), ArchiveError>,
+        mut each: impl FnMut(&SetFacts, Vec<Key>),
     ) -> Result<(), ArchiveError> {
         let known = self.known_sets()?;
         let mut unsure = Vec::new();
         for (row, set) in (0u32..).zip(known.iter()) {
-            match wanted.known(&set.facts) {
+            match wanted.known(set) {
                 Some(keys) if keys.is_empty() => {}
-                Some(keys) => each(set, keys)?,
+                Some(keys) => each(set, keys),
                 None => unsure.push(row),
             }
         }
         self.each_set(&unsure, |row, found| {
             let Some(set) = known.get(row as usize) else { return Ok(()) };
-            let keys = wanted.within(&set.facts, found).map_err(|column| self.malformed(column))?;
-            if keys.is_empty() { Ok(()) } else { each(set, keys) }
+            let keys = wanted.within(set, found).map_err(|column| self.malformed(column))?;
+            if !keys.is_empty() {
+                each(set, keys);
+            }
+            Ok(())
         })
+    }
+
+    /// Returns to whom each large set was shown.
+    pub(crate) fn shown_sets(&self) -> Result<Vec<Principal>, ArchiveError> {
+        let known = self.known_sets()?;
+        let told = self.told(known.iter().filter_map(|set| self.offset_of(set.row)).collect())?;
+        let principal_of = |set: &SetFacts| {
+            let told = told.get(&set.row).ok_or_else(|| self.malformed("line"))?;
+            told.principal.clone().ok_or_else(|| self.malformed("principal"))
+        };
+        known.iter().map(principal_of).collect()
     }
 
     /// Returns what is told of some rows, by line.
@@ -222,18 +231,13 @@ impl OpenSegment {
                 found.push(Exposure { principal: row.principal.clone(), combination, subjects });
             }
         }
-        let known = self.known_sets()?;
-        let principals = known.iter().map(|set| set.told.principal.as_ref());
-        let mut rows = Vec::new();
-        for (row, principal) in (0u32..).zip(principals) {
-            let principal = principal.ok_or_else(|| self.malformed("principal"))?;
-            rows.extend(query.principal.as_ref().is_none_or(|wanted| wanted == principal).then_some(row));
-        }
+        let (known, shown) = (self.known_sets()?, self.shown_sets()?);
+        let is_wanted = |shown: &Principal| query.principal.as_ref().is_none_or(|wanted| wanted == shown);
+        let rows: Vec<u32> =
+            (0u32..).zip(&shown).filter_map(|(row, shown)| is_wanted(shown).then_some(row)).collect();
         self.each_set(&rows, |row, set| {
             let (subjects, _) = packed::decode(set.coded()).map_err(|column| self.malformed(column))?;
-            if let Some(KnownSet { facts, told: Told { principal: Some(principal), .. } }) =
-                known.get(row as usize)
-            {
+            if let (Some(facts), Some(principal)) = (known.get(row as usize), shown.get(row as usize)) {
                 let (principal, combination) = (principal.clone(), Arc::clone(&facts.combination));
                 found.push(Exposure { principal, combination, subjects });
             }

@@ -240,7 +240,7 @@ impl LedgerReader {
                     found.extend(rows.into_iter().map(|row| row.principal));
                 }
             }
-            found.extend(segment.known_sets()?.iter().filter_map(|set| set.told.principal.clone()));
+            found.extend(segment.shown_sets()?);
         }
         for entry in self.tail()? {
             if let Content::Disclosure(disclosure) = entry?.content {

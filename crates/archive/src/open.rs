@@ -15,7 +15,6 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use rastro_ledger::Schema;
 
-use crate::archive::Told;
 use crate::clock::Clock;
 use crate::columns::Malformed;
 use crate::error::ArchiveError;
@@ -276,15 +275,8 @@ pub(crate) struct OpenSegment {
     tables: Vec<(Table, OpenTable)>,
     pub(crate) kept: Arc<Kept>,
     /// Once it was read.
-    sets: Arc<OnceLock<Arc<[KnownSet]>>>,
+    sets: Arc<OnceLock<Arc<[SetFacts]>>>,
     clock: Arc<OnceLock<Arc<Clock>>>,
-}
-
-/// What is known of a large set without reading it: of its row, and of its statement.
-#[derive(Debug)]
-pub(crate) struct KnownSet {
-    pub(crate) facts: SetFacts,
-    pub(crate) told: Told,
 }
 
 impl OpenSegment {
@@ -308,8 +300,8 @@ impl OpenSegment {
         })
     }
 
-    /// Returns what is known of all large sets, in the order of their rows; it is read once.
-    pub(crate) fn known_sets(&self) -> Result<Arc<[KnownSet]>, ArchiveError> {
+    /// Returns what the rows of all large sets say beside them; it is read once.
+    pub(crate) fn known_sets(&self) -> Result<Arc<[SetFacts]>, ArchiveError> {
         if let Some(kept) = self.sets.get() {
             return Ok(Arc::clone(kept));
         }
@@ -321,13 +313,7 @@ impl OpenSegment {
                 all.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
             }
         }
-        let told = self.told(all.iter().filter_map(|facts| self.offset_of(facts.row)).collect())?;
-        let known = all.into_iter().map(|facts| {
-            let told = told.get(&facts.row).cloned().ok_or_else(|| self.malformed("line"))?;
-            Ok(KnownSet { facts, told })
-        });
-        let known = known.collect::<Result<_, ArchiveError>>()?;
-        Ok(Arc::clone(self.sets.get_or_init(|| known)))
+        Ok(Arc::clone(self.sets.get_or_init(|| all.into())))
     }
 
     /// Gives each of the large sets at some rows of their table, rising, to `each`.
