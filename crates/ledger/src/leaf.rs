@@ -4,16 +4,20 @@
 //! of a small tree with one salted commitment a subject. So one subject can be shown to be in an entry
 //! without naming the others, and destroyed without breaking the proof. `docs/ledger-format.md` has the bytes.
 
-use std::slice::Iter;
 use std::sync::Arc;
 
-use rastro_model::{KindId, Principal, SubjectKey, Timestamp};
+use rastro_model::{Principal, Timestamp};
 
-use crate::decode::{Brief, BriefContent, Content, Reason, Session, StatementText, SubjectSet};
-use crate::encode::{Schema, certainty_number};
+use crate::decode::{Brief, BriefContent, Content, Session, StatementText, SubjectSet};
+use crate::encode::Schema;
 use crate::merkle::{Hash, Messages, Trees, digest};
-use crate::salts::{EntrySecret, PartOrder, Seed, expand, expand_parts};
-use crate::set::Subjects;
+use crate::salts::{EntrySecret, PartOrder, SaltTrees, Seed};
+
+mod parts;
+
+pub(crate) use parts::{hash_reason, hash_subject};
+
+use parts::Unsalted;
 
 /// Bytes of a leaf's data: what an entry bundle holds.
 pub const LEAF_DATA_LEN: usize = 65;
@@ -27,14 +31,24 @@ pub(crate) struct LeafMaker {
     schema: Option<(Arc<Schema>, Hash)>,
     sessions: Recent<Session>,
     texts: Recent<StatementText>,
-    /// Of the parts of one entry that are left, in the order of the keys.
-    salts: Vec<Seed>,
+    entries: Vec<Added>,
+    /// Of the parts that are left, in the order of the keys.
+    salts: SaltTrees,
+    unsalted: Unsalted,
+    /// Hashes of the parts that were erased.
+    erased: Vec<Hash>,
     parts: Messages,
     headers: Messages,
-    /// The entries added: how many parts they have, and how the hashes of these are ordered.
-    entries: Vec<(usize, PartOrder)>,
     trees: Trees,
     leaves: Messages,
+}
+
+/// An entry added: how many parts are left of it, how many were erased, and how their hashes are ordered.
+#[derive(Clone, Copy, Debug)]
+struct Added {
+    left: usize,
+    erased: usize,
+    order: PartOrder,
 }
 
 /// Entries, and parts of them, that are hashed together.
@@ -52,27 +66,33 @@ impl LeafMaker {
         file_header: Option<&[u8]>,
     ) {
         let parts_said = parts_of(entry);
-        let before = self.parts.len();
-        let head_salt = self.put_salts(secret, parts_said);
+        let before = self.unsalted.len();
         self.put_parts(entry);
-        if let EntrySecret::Punctured(punctured) = secret {
-            self.parts.hashes().extend_from_slice(&punctured.erased);
-        }
-        self.entries.push((self.parts.len() - before, order));
+        let left = self.unsalted.len() - before;
+        let head_salt = self.put_salts(secret, parts_said, left);
+        let erased = match secret {
+            EntrySecret::Whole { .. } => 0,
+            EntrySecret::Punctured(punctured) => {
+                self.erased.extend_from_slice(&punctured.erased);
+                punctured.erased.len()
+            }
+        };
+        self.entries.push(Added { left, erased, order });
         self.put_header(entry, &head_salt, parts_said, file_header.unwrap_or_default());
     }
 
     /// Returns whether enough entries were added that their leaves should be asked for.
     pub(crate) fn is_full(&self) -> bool {
-        self.entries.len() >= ENTRIES_MAX || self.parts.len() >= PARTS_MAX
+        self.entries.len() >= ENTRIES_MAX || self.unsalted.len() + self.erased.len() >= PARTS_MAX
     }
 
     /// Returns the data of the leaves of the entries added since it was last asked for.
     pub(crate) fn leaf_data(&mut self) -> impl Iterator<Item = LeafData> {
+        self.salt_parts();
         let parts = self.parts.hashes();
         let mut rest = parts.as_mut_slice();
-        for (count, order) in &self.entries {
-            let (parts, behind) = rest.split_at_mut_checked(*count).unwrap_or_default();
+        for Added { left, erased, order } in &self.entries {
+            let (parts, behind) = rest.split_at_mut_checked(left + erased).unwrap_or_default();
             rest = behind;
             if *order == PartOrder::ByHash && parts.len() > 1 {
                 parts.sort_unstable_by_key(in_words);
@@ -81,8 +101,8 @@ impl LeafMaker {
         }
         parts.clear();
         let headers = self.headers.hashes().drain(..);
-        self.entries.drain(..).zip(headers).zip(self.trees.roots()).map(|(((_, order), header), subjects)| {
-            let mut data = [order.tag(); LEAF_DATA_LEN];
+        self.entries.drain(..).zip(headers).zip(self.trees.roots()).map(|((added, header), subjects)| {
+            let mut data = [added.order.tag(); LEAF_DATA_LEN];
             let (_, rest) = data.split_at_mut(1);
             let (first, second) = rest.split_at_mut(32);
             first.copy_from_slice(&header);
@@ -104,19 +124,41 @@ impl LeafMaker {
         self.leaves.hashes().drain(..)
     }
 
-    /// Computes the salts of an entry's parts; returns what salts its header.
-    fn put_salts(&mut self, secret: EntrySecret<'_>, parts_said: u32) -> Seed {
+    /// Adds the salts of the `left` parts of an entry; returns what salts its header.
+    fn put_salts(&mut self, secret: EntrySecret<'_>, parts_said: u32, left: usize) -> Seed {
         match secret {
-            EntrySecret::Whole(seed) => {
-                let (head, body) = expand(&seed);
-                expand_parts(body, parts_said as usize, &mut self.salts);
+            EntrySecret::Whole { head, body } => {
+                self.salts.push(body, parts_said as usize, left);
                 head
             }
             EntrySecret::Punctured(punctured) => {
-                self.salts = punctured.salts();
+                // Zeros where there is no salt, which fit nothing.
+                let salts = punctured.salts().into_iter().chain(std::iter::repeat(Seed::default()));
+                salts.take(left).for_each(|salt| self.salts.push_known(salt));
                 punctured.head
             }
         }
+    }
+
+    /// Passes the parts on to be hashed, with their salts, and the hashes of those that were erased.
+    fn salt_parts(&mut self) {
+        let mut salts = self.salts.salts();
+        let mut unsalted = self.unsalted.parts();
+        let mut erased = self.erased.drain(..);
+        for added in &self.entries {
+            for (part, salt) in unsalted.by_ref().take(added.left).zip(&mut salts) {
+                self.parts.push(|out| {
+                    out.push(0x02);
+                    out.extend_from_slice(&salt);
+                    out.extend_from_slice(part);
+                });
+            }
+            if added.erased > 0 {
+                self.parts.hashes().extend(erased.by_ref().take(added.erased));
+            }
+        }
+        drop(unsalted);
+        self.unsalted.clear();
     }
 
     fn put_header(&mut self, entry: &Brief<'_>, salt: &Seed, parts_said: u32, file_header: &[u8]) {
@@ -181,88 +223,20 @@ impl LeafMaker {
         });
     }
 
-    /// Adds the parts of an entry that are left.
+    /// Adds what the parts of an entry say that are left.
     fn put_parts(&mut self, entry: &Brief<'_>) {
-        let mut salts = self.salts.iter();
         match &entry.content {
-            BriefContent::Disclosure(d) => {
-                d.sets.iter().for_each(|set| put_set(&mut self.parts, &mut salts, set));
-            }
-            BriefContent::Reason(r) => {
-                put_part(&mut self.parts, &mut salts, |out| put_reason(out, r.kind, &r.key, &r.reason));
-            }
+            BriefContent::Disclosure(d) => d.sets.iter().for_each(|set| self.unsalted.push_set(set)),
+            BriefContent::Reason(r) => self.unsalted.push_reason(r.kind, &r.key, &r.reason),
             BriefContent::Other(_) => {}
         }
     }
-}
-
-fn put_set(parts: &mut Messages, salts: &mut Iter<'_, Seed>, set: &SubjectSet) {
-    let mut put = |key: &dyn Fn(&mut Vec<u8>)| {
-        put_part(parts, salts, |out| {
-            put_set_head(out, set);
-            key(out);
-        });
-    };
-    match &set.subjects {
-        Subjects::Ints(keys) => keys.iter().for_each(|key| put(&|out| put_int(out, *key))),
-        Subjects::Uuids(keys) => keys.iter().for_each(|key| put(&|out| put_uuid(out, *key))),
-        Subjects::Texts(keys) => keys.iter().for_each(|key| put(&|out| put_text(out, key))),
-        Subjects::Unattributed { rows } => put(&|out| put_rows(out, *rows)),
-    }
-}
-
-/// Adds a part; `put` appends what it says.
-#[inline]
-fn put_part(parts: &mut Messages, salts: &mut Iter<'_, Seed>, put: impl FnOnce(&mut Vec<u8>)) {
-    // Zeros where there is no salt, which fit nothing.
-    let salt = salts.next().copied().unwrap_or_default();
-    parts.push(|out| {
-        out.push(0x02);
-        out.extend_from_slice(&salt);
-        put(out);
-    });
 }
 
 /// Returns a hash as numbers that compare as its bytes do, only faster.
 fn in_words(hash: &Hash) -> [u64; 4] {
     let (words, _) = hash.as_chunks();
     std::array::from_fn(|at| words.get(at).map_or(0, |word| u64::from_be_bytes(*word)))
-}
-
-fn put_set_head(out: &mut Vec<u8>, set: &SubjectSet) {
-    out.push(set.kind.0);
-    out.push(certainty_number(set.certainty));
-    out.extend_from_slice(&set.fields.0.to_be_bytes());
-}
-
-fn put_reason(out: &mut Vec<u8>, kind: KindId, key: &SubjectKey, reason: &str) {
-    out.push(kind.0);
-    match key {
-        SubjectKey::Int(key) => put_int(out, *key),
-        SubjectKey::Uuid(key) => put_uuid(out, *key),
-        SubjectKey::Text(key) => put_text(out, key.as_bytes()),
-    }
-    put_string(out, reason);
-}
-
-/// Returns the hash of one subject's part of an entry: of key `at` of a set.
-pub(crate) fn hash_subject(set: &SubjectSet, at: usize, salt: &Seed) -> Option<Hash> {
-    let mut part = Vec::new();
-    put_set_head(&mut part, set);
-    match &set.subjects {
-        Subjects::Ints(keys) => put_int(&mut part, *keys.get(at)?),
-        Subjects::Uuids(keys) => put_uuid(&mut part, *keys.get(at)?),
-        Subjects::Texts(keys) => put_text(&mut part, keys.get(at)?),
-        Subjects::Unattributed { .. } => return None,
-    }
-    Some(digest(&[&[0x02], salt, &part]))
-}
-
-/// Returns the hash of the part of a reason.
-pub(crate) fn hash_reason(reason: &Reason, salt: &Seed) -> Hash {
-    let mut part = Vec::new();
-    put_reason(&mut part, reason.kind, &reason.key, &reason.reason);
-    digest(&[&[0x02], salt, &part])
 }
 
 /// Returns how many parts an entry has, or had before some were erased.
@@ -293,27 +267,6 @@ fn kind_of(content: &BriefContent<'_>) -> u8 {
 fn put_span(out: &mut Vec<u8>, principal: &Principal, until: Timestamp) {
     put_string(out, principal.as_str());
     out.extend_from_slice(&until.0.to_be_bytes());
-}
-
-fn put_int(out: &mut Vec<u8>, key: i64) {
-    out.push(0);
-    out.extend_from_slice(&key.to_be_bytes());
-}
-
-fn put_uuid(out: &mut Vec<u8>, key: u128) {
-    out.push(1);
-    out.extend_from_slice(&key.to_be_bytes());
-}
-
-fn put_text(out: &mut Vec<u8>, key: &[u8]) {
-    out.push(2);
-    out.extend_from_slice(&(key.len() as u32).to_be_bytes());
-    out.extend_from_slice(key);
-}
-
-fn put_rows(out: &mut Vec<u8>, rows: u32) {
-    out.push(0x10);
-    out.extend_from_slice(&rows.to_be_bytes());
 }
 
 fn put_string(out: &mut Vec<u8>, text: &str) {

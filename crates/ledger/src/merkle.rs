@@ -10,6 +10,7 @@ use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
 pub use frontier::Frontier;
+pub(crate) use lanes::digest_seeds;
 pub(crate) use messages::{Messages, Trees};
 pub use proof::{
     Nodes, PROOF_MAX, ProofError, prove_consistency, prove_inclusion, root_of_range, verify_consistency,
@@ -77,10 +78,18 @@ pub(crate) fn digest(parts: &[&[u8]]) -> Hash {
 /// Returns the SHA-256 hash of `tag` and a seed.
 #[inline]
 pub(crate) fn digest_seed(tag: u8, seed: &[u8; 16]) -> Hash {
+    hash_blocks(&[seed_block(tag, seed)])
+}
+
+/// Returns the padded message of `tag` and a seed.
+#[inline]
+fn seed_block(tag: u8, seed: &[u8; 16]) -> [u8; BLOCK] {
+    const LEN: usize = 17;
     let mut message = [0; BLOCK];
     message[0] = tag;
-    message[1..17].copy_from_slice(seed);
-    hash_padded(&mut message, 17)
+    message[1..LEN].copy_from_slice(seed);
+    pad(&mut message, LEN);
+    message
 }
 
 /// Hashes a message of `len` bytes that stands in whole blocks, zeros behind it.

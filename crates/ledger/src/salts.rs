@@ -4,15 +4,18 @@
 //! inner seed giving its two children by one hash. So 16 bytes of secret serve a file, any subtree can be
 //! handed out or destroyed alone, and walking along the entries costs one hash an entry.
 
-use crate::merkle::digest_seed;
+use crate::merkle::{Hash, digest_seed, digest_seeds};
 
+mod blocks;
 mod cover;
 mod file;
 mod punctured;
+mod trees;
 
 pub use file::FileSalt;
 pub(crate) use file::{EntrySecret, EntrySecrets, PartOrder};
 pub(crate) use punctured::PuncturedEntry;
+pub(crate) use trees::SaltTrees;
 
 /// Secret bytes.
 pub(crate) type Seed = [u8; 16];
@@ -20,10 +23,27 @@ pub(crate) type Seed = [u8; 16];
 /// Levels of the tree of a file: room for 2^32 entries.
 const DEPTH: u32 = 32;
 
+/// First byte of what is hashed to the children of a seed.
+const TAG: u8 = 0x04;
+
 /// Returns the children of a seed.
 #[inline]
 pub(crate) fn expand(seed: &Seed) -> (Seed, Seed) {
-    let hash = digest_seed(0x04, seed);
+    halves(&digest_seed(TAG, seed))
+}
+
+/// Returns the children of the seeds, from the left: two in each hash. They are hashed together.
+fn expand_all(seeds: &[Seed], hashes: &mut Vec<Hash>) {
+    hashes.clear();
+    digest_seeds(TAG, seeds, hashes);
+}
+
+/// Returns the seeds of which hashes consist.
+fn seeds_of(hashes: &[Hash]) -> &[Seed] {
+    hashes.as_flattened().as_chunks().0
+}
+
+fn halves(hash: &Hash) -> (Seed, Seed) {
     let (left, right) = hash.split_at(16);
     (left.try_into().unwrap_or_default(), right.try_into().unwrap_or_default())
 }
@@ -31,22 +51,6 @@ pub(crate) fn expand(seed: &Seed) -> (Seed, Seed) {
 /// Returns the levels of the tree over `count` parts.
 fn depth_of(count: usize) -> u32 {
     count.max(1).next_power_of_two().trailing_zeros()
-}
-
-/// Puts the salts of the `count` parts of an entry, in the order of the keys, into `salts`.
-pub(crate) fn expand_parts(root: Seed, count: usize, salts: &mut Vec<Seed>) {
-    salts.clear();
-    salts.push(root);
-    for height in (0..depth_of(count)).rev() {
-        let parents = salts.len();
-        salts.resize(count.div_ceil(1 << height), Seed::default());
-        for at in (0..parents).rev() {
-            let Some((left, right)) = salts.get(at).map(expand) else { continue };
-            for (to, seed) in salts.iter_mut().skip(2 * at).zip([left, right]) {
-                *to = seed;
-            }
-        }
-    }
 }
 
 /// Walks along the seeds of a tree of `depth` levels, from the left.
@@ -124,25 +128,21 @@ pub enum SaltError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Seed `index` by its definition: one child per bit, highest first.
-    fn seed_at(root: Seed, depth: u32, index: u64) -> Seed {
+    pub(super) fn seed_at(root: Seed, depth: u32, index: u64) -> Seed {
         (0..depth).rev().fold(root, |seed, bit| {
             let (left, right) = expand(&seed);
             if index >> bit & 1 == 0 { left } else { right }
         })
     }
 
-    #[test]
-    fn parts_have_the_first_seeds_of_the_least_tree_that_has_room() {
-        let mut salts = Vec::new();
-        for (parts, depth) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (11, 4), (16, 4), (1000, 10)] {
-            expand_parts([7; 16], parts, &mut salts);
-            let expected: Vec<Seed> = (0..parts as u64).map(|at| seed_at([7; 16], depth, at)).collect();
-            assert_eq!(salts.get(..parts), Some(expected.as_slice()), "{parts}");
-        }
+    /// The salts of an entry's parts by their definition: the first leaves of the least tree that has room.
+    pub(crate) fn salts_of_parts(root: Seed, parts: usize) -> Vec<Seed> {
+        let depth = (0..).find(|depth| 1 << depth >= parts).unwrap();
+        (0..parts as u64).map(|at| seed_at(root, depth, at)).collect()
     }
 
     #[test]

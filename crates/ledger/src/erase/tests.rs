@@ -8,7 +8,8 @@ use crate::entry::{DisclosureEntry, Outcome, ReasonEntry};
 use crate::merkle::hash_leaf;
 use crate::names::SessionFacts;
 use crate::note::NoteVerifier;
-use crate::salts::{EntrySecret, Seed, expand, expand_parts};
+use crate::salts::tests::salts_of_parts;
+use crate::salts::{EntrySecret, Seed};
 use crate::sealed::{SealedEntries, SealedEntry, prove_entry};
 use crate::set::Subjects;
 use crate::verify::{Evidence, Fault, Progress, Report, verify};
@@ -186,11 +187,9 @@ fn reachable_salts(scratch: &Scratch) -> Vec<Seed> {
         let mut secrets = FileSalt::decode(&bytes, seq).unwrap().secrets();
         for _ in 0..30 {
             match secrets.next_secret().unwrap() {
-                EntrySecret::Whole(seed) => {
+                EntrySecret::Whole { body, .. } => {
                     for parts in &counts {
-                        let mut of_entry = Vec::new();
-                        expand_parts(expand(&seed).1, *parts as usize, &mut of_entry);
-                        salts.append(&mut of_entry);
+                        salts.extend(salts_of_parts(body, *parts as usize));
                     }
                 }
                 EntrySecret::Punctured(entry) => salts.extend(entry.salts()),

@@ -4,7 +4,7 @@
 use multiversion::multiversion;
 use multiversion::target::match_target;
 
-use super::{BLOCK, Hash, hash_blocks};
+use super::{BLOCK, Hash, hash_blocks, seed_block};
 
 /// Messages hashed at once.
 pub(super) const LANES: usize = 16;
@@ -21,6 +21,18 @@ pub(super) fn hash_some(messages: &[Blocks<'_>], hashes: &mut Vec<Hash>) {
         hashes.extend(messages.iter().map(|blocks| hash_blocks(blocks)));
     } else {
         hash_short(messages, hashes);
+    }
+}
+
+/// Hashes `tag` and each of the seeds; appends to `hashes`.
+pub(crate) fn digest_seeds(tag: u8, seeds: &[[u8; 16]], hashes: &mut Vec<Hash>) {
+    for seeds in seeds.chunks(LANES) {
+        let mut blocks = [[[0; BLOCK]]; LANES];
+        for ([block], seed) in blocks.iter_mut().zip(seeds) {
+            *block = seed_block(tag, seed);
+        }
+        let messages = blocks.each_ref().map(<[_; 1]>::as_slice);
+        hash_some(messages.get(..seeds.len()).unwrap_or_default(), hashes);
     }
 }
 

@@ -20,6 +20,12 @@ pub(crate) struct Subtree {
     pub(crate) root: Seed,
 }
 
+impl Subtree {
+    pub(crate) fn contains(&self, leaf: u64) -> bool {
+        leaf >= self.first && (leaf - self.first) >> self.height == 0
+    }
+}
+
 impl Cover {
     /// Returns the whole tree of `depth` levels below `root`.
     pub(crate) fn whole(root: Seed, depth: u32) -> Cover {
@@ -55,11 +61,7 @@ impl Cover {
     /// Makes a hole of `leaf`; returns its seed, of which nothing is kept. `None` if it is one, or outside.
     pub(crate) fn puncture(&mut self, leaf: u64) -> Option<Seed> {
         let subtrees = self.subtrees();
-        let at = subtrees.partition_point(|subtree| subtree.first <= leaf).checked_sub(1)?;
-        let subtree = subtrees.get(at)?;
-        if (leaf - subtree.first) >> subtree.height != 0 {
-            return None;
-        }
+        let (at, subtree) = find(&subtrees, leaf)?;
         let mut seed = subtree.root;
         let (mut before, mut behind) = (Vec::new(), Vec::new());
         for height in (0..subtree.height).rev() {
@@ -79,6 +81,13 @@ impl Cover {
         self.holes.insert(place, leaf);
         Some(seed)
     }
+}
+
+/// Returns the subtree that holds a leaf, and its place among them; `None` if it is a hole, or outside.
+pub(super) fn find(subtrees: &[Subtree], leaf: u64) -> Option<(usize, &Subtree)> {
+    let at = subtrees.partition_point(|subtree| subtree.first <= leaf).checked_sub(1)?;
+    let subtree = subtrees.get(at).filter(|subtree| subtree.contains(leaf))?;
+    Some((at, subtree))
 }
 
 /// Returns first leaf and height of the largest subtrees without a hole. At most `depth` for each hole.

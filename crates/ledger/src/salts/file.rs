@@ -1,12 +1,11 @@
 //! The secrets of one spool file, as they are stored and walked along.
 
-use std::collections::VecDeque;
-
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::cover::{Cover, Subtree};
+use super::blocks::Blocks;
+use super::cover::{Cover, Subtree, find};
 use super::punctured::PuncturedEntry;
-use super::{DEPTH, SaltError, Seed, Seeds};
+use super::{DEPTH, SaltError, Seed};
 use crate::merkle::{Hash, digest};
 use crate::set::SUBJECTS_MAX;
 
@@ -232,8 +231,8 @@ const PARTS_MAX: usize = SUBJECTS_MAX * 2;
 /// The secret of an entry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EntrySecret<'a> {
-    /// From which all salts of the entry follow.
-    Whole(Seed),
+    /// Salts the header; and the root of the tree of what salts the parts.
+    Whole { head: Seed, body: Seed },
     /// What is left of it.
     Punctured(&'a PuncturedEntry),
 }
@@ -242,16 +241,16 @@ pub(crate) enum EntrySecret<'a> {
 #[derive(Debug)]
 pub(crate) struct EntrySecrets {
     file: FileSalt,
-    subtrees: VecDeque<Subtree>,
-    /// First entry of a subtree, the first behind it, and its seeds.
-    walk: Option<(u64, u64, Seeds)>,
+    subtrees: Vec<Subtree>,
+    /// Over the subtree of the last entry that was whole.
+    blocks: Option<Blocks>,
     next: u64,
 }
 
 impl EntrySecrets {
     fn new(file: FileSalt) -> EntrySecrets {
-        let subtrees = file.seeds.subtrees().into();
-        EntrySecrets { file, subtrees, walk: None, next: 0 }
+        let subtrees = file.seeds.subtrees();
+        EntrySecrets { file, subtrees, blocks: None, next: 0 }
     }
 
     /// Returns how the entries' subjects are ordered.
@@ -263,32 +262,19 @@ impl EntrySecrets {
     pub(crate) fn next_secret(&mut self) -> Option<EntrySecret<'_>> {
         let position = self.next;
         self.next += 1;
-        if self.walk.as_ref().is_none_or(|(first, end, _)| !(*first..*end).contains(&position)) {
-            self.walk = None;
-            let is_behind = |subtree: &mut Subtree| subtree.first + (1 << subtree.height) <= position;
-            while self.subtrees.pop_front_if(is_behind).is_some() {}
-            match self.subtrees.pop_front_if(|subtree| subtree.first <= position) {
-                Some(Subtree { first, height, root }) => {
-                    self.walk = Some((first, first + (1 << height), Seeds::new(root, height)));
-                }
-                None => {
-                    let hole = self.file.seeds.holes().binary_search(&position).ok()?;
-                    return self.file.punctured.get(hole).map(EntrySecret::Punctured);
-                }
-            }
+        if self.blocks.as_ref().is_none_or(|blocks| !blocks.subtree().contains(position)) {
+            let Some((_, subtree)) = find(&self.subtrees, position) else {
+                let hole = self.file.seeds.holes().binary_search(&position).ok()?;
+                return self.file.punctured.get(hole).map(EntrySecret::Punctured);
+            };
+            self.blocks = Some(Blocks::new(*subtree));
         }
-        self.walk.as_mut().map(|(first, _, seeds)| {
-            seeds.seek(position - *first);
-            EntrySecret::Whole(seeds.next_seed())
-        })
+        let (head, body) = self.blocks.as_mut()?.children(position)?;
+        Some(EntrySecret::Whole { head, body })
     }
 
     /// Passes to the secret of entry `position` of the file, so that it is the next.
     pub(crate) fn seek(&mut self, position: u64) {
-        if self.walk.as_ref().is_none_or(|(first, _, _)| position < *first) && position < self.next {
-            self.subtrees = self.file.seeds.subtrees().into();
-            self.walk = None;
-        }
         self.next = position;
     }
 }
@@ -296,6 +282,14 @@ impl EntrySecrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::salts::expand;
+    use crate::salts::tests::seed_at;
+    use proptest::prelude::*;
+
+    /// The seeds of the first entries of a whole file by their definition.
+    fn first_seeds(salt: &FileSalt, count: u64) -> Vec<Seed> {
+        (0..count).map(|at| seed_at(salt.seeds.roots()[0], DEPTH, at)).collect()
+    }
 
     #[test]
     fn salts_with_any_flipped_bit_are_refused() {
@@ -313,13 +307,7 @@ mod tests {
     #[test]
     fn punctured_salts_are_read_back_and_walk_past_their_holes() {
         let whole = FileSalt::generate(3, 40).unwrap();
-        let mut walk = whole.clone().secrets();
-        let seeds: Vec<Seed> = (0..20)
-            .map(|_| match walk.next_secret() {
-                Some(EntrySecret::Whole(seed)) => seed,
-                other => panic!("{other:?}"),
-            })
-            .collect();
+        let seeds = first_seeds(&whole, 20);
         let mut salt = whole;
         let mut twin = PuncturedEntry::new(&seeds[7], 600);
         let destroyed = salt.destroy(7, 600, 300).unwrap();
@@ -337,24 +325,53 @@ mod tests {
         let mut walk = salt.clone().secrets();
         for (at, expected) in seeds.iter().enumerate() {
             match walk.next_secret().unwrap() {
-                EntrySecret::Whole(seed) => assert!(seed == *expected && at != 7 && at != 9, "{at}"),
+                EntrySecret::Whole { head, body } => {
+                    assert!((head, body) == expand(expected) && at != 7 && at != 9, "{at}");
+                }
                 EntrySecret::Punctured(entry) => {
                     assert!(at == 7 && entry.erased == [[4; 32], [5; 32]] || at == 9, "{at}");
                 }
             }
         }
-        let secret = |secret: Option<EntrySecret<'_>>| match secret {
-            Some(EntrySecret::Whole(seed)) => Some(seed),
-            _ => None,
-        };
-        let mut walk = salt.clone().secrets();
-        for at in [12usize, 3, 4, 7, 8, 9, 10, 19, 7, 6, 0] {
-            walk.seek(at as u64);
-            let expected = (at != 7 && at != 9).then(|| seeds[at]);
-            assert_eq!(secret(walk.next_secret()), expected, "{at}");
-        }
         let bytes = salt.encode();
         let holds = |seed: &Seed| bytes.windows(16).any(|window| window == seed);
         assert!(!holds(&destroyed) && !holds(&seeds[7]) && !holds(&seeds[9]));
+    }
+
+    proptest! {
+        #[test]
+        fn prop_secrets_are_those_of_the_definition_wherever_the_walk_passes_to(
+            holes in prop::collection::btree_set(0u64..400, 0..6),
+            ways in prop::collection::vec((0u64..500, 0usize..150), 1..8),
+        ) {
+            let whole = FileSalt::generate(1, 0).unwrap();
+            let seeds = first_seeds(&whole, 650);
+            let mut salt = whole;
+            holes.iter().for_each(|hole| assert!(salt.destroy(*hole, 1, 0).is_some()));
+            let mut walk = salt.secrets();
+            for (first, count) in ways {
+                walk.seek(first);
+                for (at, seed) in (0u64..).zip(&seeds).skip(first as usize).take(count) {
+                    let found = match walk.next_secret().unwrap() {
+                        EntrySecret::Whole { head, body } => Some((head, body)),
+                        EntrySecret::Punctured(_) => None,
+                    };
+                    prop_assert_eq!(found, (!holes.contains(&at)).then(|| expand(seed)), "{}", at);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn walk_ends_behind_the_last_entry_there_can_be() {
+        let salt = FileSalt::generate(1, 0).unwrap();
+        let root = salt.seeds.roots()[0];
+        let mut walk = salt.secrets();
+        let last = u64::from(u32::MAX);
+        walk.seek(last);
+        let expected = expand(&seed_at(root, DEPTH, last));
+        let found = walk.next_secret();
+        assert!(matches!(found, Some(EntrySecret::Whole { head, body }) if (head, body) == expected));
+        assert!(walk.next_secret().is_none());
     }
 }

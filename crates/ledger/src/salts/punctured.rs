@@ -102,7 +102,7 @@ impl PuncturedEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::salts::expand_parts;
+    use crate::salts::tests::salts_of_parts;
     use proptest::prelude::*;
 
     proptest! {
@@ -111,8 +111,7 @@ mod tests {
             parts in 1usize..1500,
             ranks in prop::collection::vec(any::<prop::sample::Index>(), 1..6),
         ) {
-            let mut expected = Vec::new();
-            expand_parts(expand(&[3; 16]).1, parts, &mut expected);
+            let mut expected = salts_of_parts(expand(&[3; 16]).1, parts);
             let mut entry = PuncturedEntry::new(&[3; 16], parts as u32);
             prop_assert_eq!(entry.salts(), expected.clone());
             for rank in ranks {
