@@ -95,11 +95,11 @@ fn write(paths: &SealPaths, entries: u64) -> Result<(), Box<dyn std::error::Erro
         state ^= state >> 7;
         state ^= state << 17;
         let mut batch = ShownBatch::default();
-        for _ in 0..1 + state % 2 {
+        for row in 0..1 + state % 2 {
             batch.begin_row();
             batch.push(
                 KindId(0),
-                ShownKey::Int((state >> 20) as i64 % 12_000_000),
+                ShownKey::Int((state >> (20 + row)) as i64 % 12_000_000),
                 FieldSet(3),
                 Certainty::Exact,
             );
