@@ -28,6 +28,12 @@ impl Held for u32 {
     }
 }
 
+impl Held for usize {
+    fn held(&self) -> usize {
+        0
+    }
+}
+
 impl Held for Key {
     fn held(&self) -> usize {
         if let Key::Text(text) = self { text.len() } else { 0 }
@@ -90,8 +96,8 @@ pub(crate) struct Kept {
     pub(crate) told: Part<u32, Told>,
     /// Of `exposure`, the rows of a principal.
     pub(crate) exposed: Part<Principal, Arc<[Exposed]>>,
-    /// Of `sets`, a set by the place of its row.
-    pub(crate) sets: Part<u32, Findable>,
+    /// Of `sets`, a page by the place of its first row.
+    pub(crate) sets: Part<usize, Arc<[Findable]>>,
 }
 
 impl Default for Kept {
@@ -100,7 +106,7 @@ impl Default for Kept {
             disclosed: Cache::with_weighter(1 << 14, BYTES_MAX, Bytes),
             told: Cache::with_weighter(1 << 14, BYTES_MAX, Bytes),
             exposed: Cache::with_weighter(1 << 10, BYTES_MAX, Bytes),
-            sets: Cache::with_weighter(1 << 11, BYTES_MAX, Bytes),
+            sets: Cache::with_weighter(1 << 8, BYTES_MAX, Bytes),
         }
     }
 }

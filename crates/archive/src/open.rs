@@ -41,7 +41,7 @@ impl OpenTable {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata =
             ArrowReaderMetadata::load(&object, options.clone()).map_err(ArchiveError::parquet(&file.path))?;
-        if !has_pages_in_order(metadata.metadata()) {
+        if !has_pages_in_order(metadata.metadata(), file.bytes) {
             return Err(ArchiveError::malformed(&file.path)("page index"));
         }
         // Coded sets stay where they were read to.
@@ -231,8 +231,9 @@ fn viewed(columns: &Columns) -> Option<SchemaRef> {
     Some(Arc::new(Columns::new_with_metadata(fields, columns.metadata().clone())))
 }
 
-/// Returns whether the pages of each column begin at rising rows of their row group, and the groups make up the file.
-fn has_pages_in_order(metadata: &ParquetMetaData) -> bool {
+/// Returns whether the pages of each column begin at rising rows of their row group and are within a file of so many
+/// bytes, and the groups make up the file.
+fn has_pages_in_order(metadata: &ParquetMetaData, bytes: u64) -> bool {
     let groups = metadata.row_groups();
     let rows: i64 = groups.iter().map(|group| group.num_rows()).fold(0, i64::saturating_add);
     let in_order = |(group, rows): (usize, i64)| {
@@ -241,6 +242,11 @@ fn has_pages_in_order(metadata: &ParquetMetaData) -> bool {
             let first_rows = pages.page_locations().iter().map(|page| page.first_row_index);
             first_rows.clone().is_sorted_by(|a, b| a < b)
                 && first_rows.clone().all(|row| (0..rows).contains(&row))
+                && pages.page_locations().iter().all(|page| {
+                    let parts =
+                        u64::try_from(page.offset).ok().zip(u64::try_from(page.compressed_page_size).ok());
+                    parts.and_then(|(from, length)| from.checked_add(length)).is_some_and(|end| end <= bytes)
+                })
         })
     };
     rows == metadata.file_metadata().num_rows()
@@ -322,36 +328,41 @@ impl OpenSegment {
         rows: &[u32],
         mut each: impl FnMut(u32, &Findable) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
-        let mut missing = Vec::new();
-        for row in rows {
-            match self.kept.sets.get(&(self.facts.first_entry, *row)) {
-                Some(set) => each(*row, &set)?,
-                None => missing.push(*row),
-            }
-        }
         let Some(table) = self.table(Table::Sets) else { return Ok(()) };
-        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
-        // A page's sets share its memory.
+        let malformed = || ArchiveError::malformed(table.file.path())("coded");
         let ends = table.page_ends("coded");
         let page_of = |row: u32| ends.partition_point(|end| *end <= row as usize);
-        for some in missing.chunk_by(|a, b| page_of(*a) == page_of(*b)) {
-            let selection = table.select(some.iter().map(|row| *row as usize..*row as usize + 1));
-            let mut rows = some.iter();
-            for batch in table.read(&["coded"], Some(selection))? {
-                let batch = batch?;
-                let coded = batch.column_by_name("coded").and_then(|column| column.as_binary_view_opt());
-                let coded = coded.ok_or_else(|| malformed("coded"))?;
-                for (at, row) in (0..coded.len()).zip(&mut rows) {
-                    let set = Findable::new(coded.slice(at, 1)).map_err(malformed)?;
-                    each(*row, &set)?;
-                    self.kept.sets.insert((self.facts.first_entry, *row), set);
-                }
-            }
-            if rows.next().is_some() {
-                return Err(malformed("coded"));
+        for some in rows.chunk_by(|a, b| page_of(*a) == page_of(*b)) {
+            let page = some.first().map_or(0, |row| page_of(*row));
+            let first = page.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+            let end = ends.get(page).copied().ok_or_else(malformed)?;
+            let sets = self.page_of_sets(table, first..end)?;
+            for row in some {
+                let set = (*row as usize).checked_sub(first).and_then(|at| sets.get(at));
+                each(*row, set.ok_or_else(malformed)?)?;
             }
         }
         Ok(())
+    }
+
+    /// Returns the sets of a page, which share its memory, so that they are kept and given up together.
+    fn page_of_sets(&self, table: &OpenTable, rows: Range<usize>) -> Result<Arc<[Findable]>, ArchiveError> {
+        let key = (self.facts.first_entry, rows.start);
+        if let Some(kept) = self.kept.sets.get(&key) {
+            return Ok(kept);
+        }
+        let malformed = |column| ArchiveError::malformed(table.file.path())(column);
+        let mut sets = Vec::with_capacity(rows.len());
+        for batch in table.read(&["coded"], Some(table.select([rows])))? {
+            let batch = batch?;
+            let coded = batch.column_by_name("coded").and_then(|column| column.as_binary_view_opt());
+            let coded = coded.ok_or_else(|| malformed("coded"))?;
+            let all = (0..coded.len()).map(|at| Findable::new(coded.slice(at, 1)).map_err(malformed));
+            sets.extend(all.collect::<Result<Vec<_>, _>>()?);
+        }
+        let sets: Arc<[Findable]> = sets.into();
+        self.kept.sets.insert(key, Arc::clone(&sets));
+        Ok(sets)
     }
 
     /// Returns which entry came when, as far as that is needed to read the segment; it is read once.
