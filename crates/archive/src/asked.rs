@@ -185,7 +185,7 @@ impl OpenSegment {
         let mut found = HashMap::new();
         let mut missing = RoaringBitmap::new();
         for row in rows {
-            match self.kept.told.get(&(self.facts.first_entry, row)) {
+            match self.kept.told.get(&(self.facts.first_entry, row as usize)) {
                 Some(told) => drop(found.insert(told.row, told)),
                 None => drop(missing.insert(row)),
             }
@@ -213,7 +213,7 @@ impl OpenSegment {
                 });
                 let line = self.facts.first_line() + u64::from(row);
                 let told = Told { row: line, entry, time, principal };
-                self.kept.told.insert((self.facts.first_entry, row), told.clone());
+                self.kept.told.insert((self.facts.first_entry, row as usize), told.clone());
                 found.insert(line, told);
             }
         }

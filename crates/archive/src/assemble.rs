@@ -10,14 +10,14 @@ use rastro_model::{FieldSet, KindId, Principal, SubjectKey, Timestamp};
 use roaring::RoaringBitmap;
 
 use crate::build::order_of;
-use crate::columns::{Integers, has_key};
+use crate::columns::has_key;
 use crate::error::ArchiveError;
 use crate::open::{OpenSegment, OpenTable};
 use crate::packed::{self, Findable};
 use crate::row::{
     BulkSet, Combination, Disclosed, Key, ReasonRow, SetFacts, Statement, What, class_of, ints_of, set_of,
 };
-use crate::table::{Combinations, StatementReader, Table, decode_disclosures, decode_reasons, decode_sets};
+use crate::table::{Combinations, StatementReader, Table, decode_disclosures, decode_reasons};
 use crate::told;
 use crate::words::{fields_of, kind_of};
 
@@ -44,9 +44,8 @@ impl Wanted {
 
     /// Returns the wanted keys that a set has; `None` where what is known beside it does not tell.
     pub(crate) fn known(&self, set: &SetFacts) -> Option<Vec<Key>> {
-        let keys = self.of_class(set.class);
-        let Some((first, last)) = set.span else { return keys.is_empty().then(Vec::new) };
-        let within: Vec<i64> = ints_of(keys).filter(|key| (first..=last).contains(key)).collect();
+        let Some((first, last)) = set.span else { return self.of_class(set.class).is_empty().then(Vec::new) };
+        let within = self.ints_from_to(set.class, first, last);
         let is_run = last.abs_diff(first).checked_add(1) == Some(set.subjects);
         (is_run || within.is_empty()).then(|| within.into_iter().map(Key::Int).collect())
     }
@@ -54,9 +53,11 @@ impl Wanted {
     /// Returns the wanted keys in a set.
     pub(crate) fn within(&self, set: &SetFacts, found: &Findable) -> Result<Vec<Key>, &'static str> {
         let Some((first, last)) = set.span else { return Ok(self.among(&packed::decode(found.coded())?.0)) };
-        let keys: Vec<i64> =
-            ints_of(self.of_class(set.class)).filter(|key| (first..=last).contains(key)).collect();
-        Ok(found.members(&keys)?.into_iter().map(Key::Int).collect())
+        Ok(found.members(&self.ints_from_to(set.class, first, last))?.into_iter().map(Key::Int).collect())
+    }
+
+    fn ints_from_to(&self, class: u8, first: i64, last: i64) -> Vec<i64> {
+        ints_of(self.of_class(class)).filter(|key| (first..=last).contains(key)).collect()
     }
 
     /// Returns the wanted of the keys of a set.
@@ -168,25 +169,15 @@ impl OpenSegment {
 
     /// Reads the rows of `sets` that belong to `rows`.
     pub(crate) fn sets(&self, rows: Option<&RoaringBitmap>) -> Result<Vec<BulkSet>, ArchiveError> {
-        let Some(table) = self.table(Table::Sets) else { return Ok(Vec::new()) };
-        let mut combinations = Combinations::default();
-        let mut found = Vec::new();
-        let batches = match rows {
-            None => table.read(&[], None)?,
-            Some(rows) => {
-                let (rows, first) = (rows.clone(), self.facts.first_line());
-                table.read_where(&[], None, "line", move |batch| {
-                    let line = Integers::of(batch, "line")?;
-                    let offset = |line: i64| u32::try_from(line.cast_unsigned().wrapping_sub(first)).ok();
-                    let is_row = |line: &i64| Some(offset(*line).is_some_and(|offset| rows.contains(offset)));
-                    Ok(line.values().iter().map(is_row).collect())
-                })?
-            }
-        };
-        for batch in batches {
-            let decoded = decode_sets(&batch?, &mut combinations);
-            found.extend(decoded.map_err(ArchiveError::malformed(table.file.path()))?);
-        }
+        let known = self.known_sets()?;
+        let wanted = (0u32..).zip(known.iter()).filter(|(_, set)| self.is_among(rows, set.row));
+        let wanted: Vec<u32> = wanted.map(|(at, _)| at).collect();
+        let mut found = Vec::with_capacity(wanted.len());
+        self.each_set(&wanted, |at, set| {
+            let facts = known.get(at as usize).cloned();
+            found.extend(facts.map(|facts| BulkSet { facts, coded: set.coded().to_vec() }));
+            Ok(())
+        })?;
         Ok(found)
     }
 

@@ -202,10 +202,10 @@ pub(crate) fn has_key(batch: &RecordBatch, name: Malformed, keys: &[Key]) -> Res
             Ok(are_among(column.iter().map(|key| key.and_then(|key| key.try_into().ok())), &uuids))
         }
         _ => {
-            let mut texts: Vec<&[u8]> = Vec::new();
-            texts.extend(
-                keys.iter().filter_map(|key| if let Key::Text(key) = key { Some(&**key) } else { None }),
-            );
+            let texts: Vec<&[u8]> = keys
+                .iter()
+                .filter_map(|key| if let Key::Text(key) = key { Some(&**key) } else { None })
+                .collect();
             match column.as_string_opt::<i32>() {
                 Some(column) => Ok(are_among(column.iter().map(|key| key.map(str::as_bytes)), &texts)),
                 None => Ok(are_among(column.as_binary_opt::<i32>().ok_or(name)?.iter(), &texts)),

@@ -22,12 +22,6 @@ pub(crate) trait Held {
     fn held(&self) -> usize;
 }
 
-impl Held for u32 {
-    fn held(&self) -> usize {
-        0
-    }
-}
-
 impl Held for usize {
     fn held(&self) -> usize {
         0
@@ -93,7 +87,7 @@ pub(crate) struct Kept {
     /// Of `disclosures`, the rows of a subject, also where there is none.
     pub(crate) disclosed: Part<Key, Arc<[Disclosed]>>,
     /// Of `statements`, a row by its place.
-    pub(crate) told: Part<u32, Told>,
+    pub(crate) told: Part<usize, Told>,
     /// Of `exposure`, the rows of a principal.
     pub(crate) exposed: Part<Principal, Arc<[Exposed]>>,
     /// Of `sets`, a page by the place of its first row.

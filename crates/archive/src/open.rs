@@ -4,19 +4,18 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, BooleanArray, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Schema as Columns, SchemaRef};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::{DataType, Schema as Columns, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection,
 };
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use rastro_ledger::Schema;
 
 use crate::clock::Clock;
-use crate::columns::Malformed;
 use crate::error::ArchiveError;
 use crate::kept::Kept;
 use crate::manifest::{Segment, TableFile};
@@ -67,26 +66,19 @@ impl OpenTable {
         columns: &[&str],
         selection: Option<RowSelection>,
     ) -> Result<Batches, ArchiveError> {
-        if let Some(selection) = &selection {
-            self.foresee(columns, selection);
+        let metadata = self.metadata.clone();
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), metadata)
+            .with_batch_size(BATCH_ROWS);
+        if !columns.is_empty() {
+            let mask = ProjectionMask::columns(self.metadata.parquet_schema(), columns.iter().copied());
+            builder = builder.with_projection(mask);
         }
-        self.batches(self.builder(columns, selection))
-    }
-
-    /// The same of the rows that `wanted` says of one column; the other columns are read for those alone.
-    pub(crate) fn read_where(
-        &self,
-        columns: &[&str],
-        selection: Option<RowSelection>,
-        column: &'static str,
-        mut wanted: impl FnMut(&RecordBatch) -> Result<BooleanArray, Malformed> + Send + 'static,
-    ) -> Result<Batches, ArchiveError> {
-        let mask = ProjectionMask::columns(self.metadata.parquet_schema(), [column]);
-        let filter = ArrowPredicateFn::new(mask, move |batch| {
-            wanted(&batch).map_err(|column| ArrowError::ParquetError(format!("malformed column `{column}`")))
-        });
-        let builder = self.builder(columns, selection);
-        self.batches(builder.with_row_filter(RowFilter::new(vec![Box::new(filter)])))
+        if let Some(selection) = selection {
+            self.foresee(columns, &selection);
+            builder = builder.with_row_selection(selection);
+        }
+        let reader = builder.build().map_err(ArchiveError::parquet(self.file.path()))?;
+        Ok(Batches { path: self.file.path().into(), reader })
     }
 
     /// Has the system fetch the pages of some rows side by side, before they are read one after another.
@@ -117,29 +109,6 @@ impl OpenTable {
         }
     }
 
-    fn builder(
-        &self,
-        columns: &[&str],
-        selection: Option<RowSelection>,
-    ) -> ParquetRecordBatchReaderBuilder<ObjectFile> {
-        let metadata = self.metadata.clone();
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), metadata)
-            .with_batch_size(BATCH_ROWS);
-        if !columns.is_empty() {
-            let mask = ProjectionMask::columns(self.metadata.parquet_schema(), columns.iter().copied());
-            builder = builder.with_projection(mask);
-        }
-        if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
-        }
-        builder
-    }
-
-    fn batches(&self, builder: ParquetRecordBatchReaderBuilder<ObjectFile>) -> Result<Batches, ArchiveError> {
-        let reader = builder.build().map_err(ArchiveError::parquet(self.file.path()))?;
-        Ok(Batches { path: self.file.path().into(), reader })
-    }
-
     /// Returns the rows of the pages that may hold one of `keys` (one type, rising) in `column`.
     pub(crate) fn pages_with(&self, column: &str, keys: &[Key]) -> Vec<Range<usize>> {
         if keys.is_empty() {
@@ -165,49 +134,33 @@ impl OpenTable {
         })
     }
 
-    /// Returns the rows of each page of a column that `wanted` says by its index; all where there is none.
+    /// Returns the rows of each page of a column that `wanted` says by its index; of all where there is none.
     fn pages(&self, column: &str, wanted: impl Fn(&ColumnIndexMetaData, usize) -> bool) -> Vec<Range<usize>> {
         let metadata = self.metadata.metadata();
-        let place = (0..).zip(self.metadata.parquet_schema().columns()).find(|(_, c)| c.name() == column);
-        let place: usize = place.map_or(usize::MAX, |(at, _)| at);
+        let place = self.metadata.parquet_schema().columns().iter().position(|known| known.name() == column);
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let mut before = 0;
         for (group, facts) in metadata.row_groups().iter().enumerate() {
             let rows = usize::try_from(facts.num_rows()).unwrap_or(0);
-            let index = metadata.column_index().and_then(|all| all.get(group)?.get(place));
-            let pages = metadata.offset_index().and_then(|all| all.get(group)?.get(place));
-            match (index, pages) {
-                (Some(index), Some(pages)) if !matches!(index, ColumnIndexMetaData::NONE) => {
-                    let first = |page: usize| {
-                        let location = pages.page_locations().get(page);
-                        location.map_or(rows, |page| usize::try_from(page.first_row_index).unwrap_or(0))
-                    };
-                    for page in 0..pages.page_locations().len() {
-                        if wanted(index, page) {
-                            ranges.push(before + first(page)..before + first(page + 1));
-                        }
-                    }
+            let index = metadata.column_index().and_then(|all| all.get(group)?.get(place?));
+            let index = index.filter(|index| !matches!(index, ColumnIndexMetaData::NONE));
+            let pages = metadata.offset_index().and_then(|all| all.get(group)?.get(place?));
+            let pages = pages.map_or(&[][..], |pages| pages.page_locations().as_slice());
+            if pages.is_empty() {
+                ranges.push(before..before + rows);
+            }
+            let first = |page: usize| {
+                let location = pages.get(page);
+                location.map_or(rows, |page| usize::try_from(page.first_row_index).unwrap_or(0))
+            };
+            for page in 0..pages.len() {
+                if index.is_none_or(|index| wanted(index, page)) {
+                    ranges.push(before + first(page)..before + first(page + 1));
                 }
-                _ => ranges.push(before..before + rows),
             }
             before += rows;
         }
         ranges
-    }
-
-    /// Returns the rows behind each page of a column, and of each row group.
-    fn page_ends(&self, column: &str) -> Vec<usize> {
-        let metadata = self.metadata.metadata();
-        let place = self.metadata.parquet_schema().columns().iter().position(|known| known.name() == column);
-        let (mut ends, mut before) = (Vec::new(), 0);
-        for (group, facts) in metadata.row_groups().iter().enumerate() {
-            let pages = metadata.offset_index().and_then(|all| all.get(group)?.get(place?));
-            let behind = pages.into_iter().flat_map(|pages| pages.page_locations().iter().skip(1));
-            ends.extend(behind.map(|page| before + usize::try_from(page.first_row_index).unwrap_or(0)));
-            before += usize::try_from(facts.num_rows()).unwrap_or(0);
-            ends.push(before);
-        }
-        ends
     }
 
     /// Returns the rows of the pages of a text column that may hold `word`.
@@ -330,15 +283,13 @@ impl OpenSegment {
     ) -> Result<(), ArchiveError> {
         let Some(table) = self.table(Table::Sets) else { return Ok(()) };
         let malformed = || ArchiveError::malformed(table.file.path())("coded");
-        let ends = table.page_ends("coded");
-        let page_of = |row: u32| ends.partition_point(|end| *end <= row as usize);
+        let pages = table.pages("coded", |_, _| true);
+        let page_of = |row: u32| pages.partition_point(|page| page.end <= row as usize);
         for some in rows.chunk_by(|a, b| page_of(*a) == page_of(*b)) {
-            let page = some.first().map_or(0, |row| page_of(*row));
-            let first = page.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-            let end = ends.get(page).copied().ok_or_else(malformed)?;
-            let sets = self.page_of_sets(table, first..end)?;
+            let page = some.first().and_then(|row| pages.get(page_of(*row))).ok_or_else(malformed)?;
+            let sets = self.page_of_sets(table, page.clone())?;
             for row in some {
-                let set = (*row as usize).checked_sub(first).and_then(|at| sets.get(at));
+                let set = (*row as usize).checked_sub(page.start).and_then(|at| sets.get(at));
                 each(*row, set.ok_or_else(malformed)?)?;
             }
         }

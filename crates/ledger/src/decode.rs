@@ -239,7 +239,7 @@ pub(crate) struct EntryRecord<'a> {
 /// What a disclosure says before its groups, in the numbers of the file.
 struct Heading<'a> {
     time: Timestamp,
-    session: usize,
+    session: u64,
     principal: u64,
     statement: u64,
     text: u64,
@@ -352,7 +352,7 @@ impl Decoder {
 
     fn heading<'a>(&mut self, mut cursor: Cursor<'a>) -> Result<Heading<'a>, FormatError> {
         let time = self.time(&mut cursor)?;
-        let session = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
+        let session = cursor.varint()?;
         let principal = cursor.varint()?;
         let last = self.sessions.last_mut(session)?;
         *last = last.wrapping_add_signed(cursor.signed()?);
@@ -365,7 +365,7 @@ impl Decoder {
     fn disclosure(&self, heading: Heading<'_>, outcome: Outcome) -> Result<Content, FormatError> {
         let Heading { time, session, principal, statement, text, rows, mut groups } = heading;
         let principal = self.principal(principal)?;
-        let session = Arc::clone(self.sessions.get(session as u64)?);
+        let session = Arc::clone(self.sessions.get(session)?);
         let text = Arc::clone(lookup(&self.texts, text, "text")?);
         let mut sets = Vec::new();
         let mut room = SUBJECTS_MAX;

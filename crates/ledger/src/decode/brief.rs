@@ -164,7 +164,7 @@ impl Decoder {
         }
         self.sets = sets;
         self.sets_held += used + SUBJECTS_MAX - room;
-        let session = self.sessions.get(heading.session as u64)?;
+        let session = self.sessions.get(heading.session)?;
         let content = BriefContent::Disclosure(BriefDisclosure {
             time: heading.time,
             session,

@@ -37,8 +37,7 @@ impl Sessions {
     }
 
     pub(super) fn get(&self, number: u64) -> Result<&Arc<Session>, FormatError> {
-        const UNDEFINED: FormatError = FormatError::Undefined("session");
-        let at = usize::try_from(number).map_err(|_| UNDEFINED)?;
+        let at = place(number);
         let defined = self.all.get(at).ok_or(UNDEFINED)?;
         if let Some(made) = defined.made.get() {
             return Ok(made);
@@ -56,9 +55,16 @@ impl Sessions {
     }
 
     /// Returns the ordinal of a session's last statement.
-    pub(super) fn last_mut(&mut self, number: usize) -> Result<&mut u64, FormatError> {
-        self.all.get_mut(number).map(|defined| &mut defined.last).ok_or(FormatError::Undefined("session"))
+    pub(super) fn last_mut(&mut self, number: u64) -> Result<&mut u64, FormatError> {
+        self.all.get_mut(place(number)).map(|defined| &mut defined.last).ok_or(UNDEFINED)
     }
+}
+
+const UNDEFINED: FormatError = FormatError::Undefined("session");
+
+/// No file defines so many sessions that they have no place.
+fn place(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// Reads number, login, address, database and application.
